@@ -1,0 +1,68 @@
+# Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
+.DEFAULT_GOAL := help
+.PHONY: help repro test test-browser lint check bench ui report track format
+
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What DVC's own command line would print about itself is no news here.
+export DVC_NO_ANALYTICS := 1
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+repro: $(VENV)/installed .dvc/ready check ## Run the pipeline: every study that `run` in params.yaml names
+	dvc repro
+	@echo
+	@$(MAKE) --no-print-directory report
+	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
+
+check: $(VENV)/installed ## Say whether params.yaml makes sense, and what it builds
+	@python -m pipeline.params
+
+test: $(VENV)/installed-dev ## Run every test that needs no browser
+	pytest -m "not browser"
+
+test-browser: $(VENV)/installed-dev ## Run the tests that open the report and the MLflow UI in Chromium
+	pytest -m browser
+
+lint: $(VENV)/installed-dev ## ruff, mypy strict, import-linter, the schema of the CI workflows
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+format: $(VENV)/installed-dev ## Let ruff format the code
+	ruff format .
+	ruff check --fix .
+
+bench: $(VENV)/installed-dev ## Stacked training beside plain Lightning, in one run
+	python -m benchmarks.stack_vs_lightning
+
+ui: $(VENV)/installed ## Open the MLflow UI on 127.0.0.1:5000
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+report: ## Say where the report is
+	@test -f report/index.html && echo "report:  file://$(CURDIR)/report/index.html" || echo "no report yet: make repro"
+
+track: $(VENV)/installed ## Bring MLflow up to date with the results, without training
+	python -m stages.track
+
+# A source archive has no .git: DVC is told so once. (`dvc config` itself needs no repository.)
+.dvc/ready: $(VENV)/installed
+	@mkdir -p .dvc/tmp
+	@git rev-parse --show-toplevel >/dev/null 2>&1 || printf '[core]\n    no_scm = true\n' > .dvc/config.local
+	@touch $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/installed

@@ -1,0 +1,105 @@
+"""A prepared dataset: scaled arrays in safetensors, and a card that says what they are."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from pipeline.errors import DataError
+
+ARRAYS_FILE = "arrays.safetensors"
+CARD_FILE = "card.json"
+
+
+class Part(NamedTuple):
+    """Some of a dataset's samples."""
+
+    x: NDArray[np.float32]
+    """``[sample, feature]``, scaled."""
+    y: NDArray[np.int64]
+    """``[sample]``, the label."""
+
+
+class Card(BaseModel):
+    """What is known of a prepared dataset."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    scaling: str
+    features: int
+    classes: tuple[str, ...]
+    samples: dict[str, int]
+    """Number of samples by part."""
+    class_counts: dict[str, tuple[int, ...]]
+    """Number of samples of each class, by part."""
+    sha256: str
+    """Of all arrays: their names, shapes and bytes."""
+
+
+class Dataset(NamedTuple):
+    """A dataset, split and scaled."""
+
+    train: Part
+    validation: Part
+    test: Part
+    card: Card
+
+
+def describe(parts: dict[str, Part], source: str, scaling: str, classes: tuple[str, ...]) -> Card:
+    """Return the card of the parts ``train``, ``validation`` and ``test``."""
+    return Card(
+        source=source,
+        scaling=scaling,
+        features=parts["train"].x.shape[1],
+        classes=classes,
+        samples={name: len(part.y) for name, part in parts.items()},
+        class_counts={
+            name: tuple(np.bincount(part.y, minlength=len(classes)).tolist()) for name, part in parts.items()
+        },
+        sha256=_digest(_arrays(parts)),
+    )
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Write a dataset into a folder: ``arrays.safetensors`` and ``card.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(_arrays({name: getattr(dataset, name) for name in dataset.card.samples}), folder / ARRAYS_FILE)
+    (folder / CARD_FILE).write_text(dataset.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> Dataset:
+    """Read a dataset that `save` wrote.
+
+    Raises:
+        DataError: files are missing or damaged, or the arrays are not the card's.
+    """
+    try:
+        card = Card.model_validate(json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+        arrays = load_file(folder / ARRAYS_FILE)
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename or folder} is not there; run `dvc repro` to prepare it") from None
+    except (SafetensorError, ValueError) as error:
+        raise DataError(f"{folder}: damaged ({error}); delete the folder and run `dvc repro`") from error
+    if _digest(arrays) != card.sha256:
+        raise DataError(f"{folder}: the arrays' hash is not the card's; delete the folder and run `dvc repro`")
+    parts = {name: Part(arrays[f"{name}.x"], arrays[f"{name}.y"]) for name in card.samples}
+    return Dataset(**parts, card=card)
+
+
+def _arrays(parts: dict[str, Part]) -> dict[str, NDArray[np.generic]]:
+    return {f"{name}.{field}": getattr(part, field) for name, part in parts.items() for field in Part._fields}
+
+
+def _digest(arrays: dict[str, NDArray[np.generic]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()

@@ -1,0 +1,36 @@
+"""Errors a user can mend. Each message names the key or file, what was found and what is allowed.
+
+PipelineError
+├── ParamsError          params.yaml does not make sense
+├── DataError            a dataset is missing, damaged or unfit
+└── ReproducibilityError the same network came out different
+"""
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class PipelineError(Exception):
+    """Base of every error that is the input's fault, not the program's."""
+
+
+class ParamsError(PipelineError):
+    """``params.yaml`` holds something that cannot be built."""
+
+
+class DataError(PipelineError):
+    """A dataset is missing, damaged or unfit for classification."""
+
+
+class ReproducibilityError(PipelineError):
+    """A network trained again from its settings did not come out the same."""
+
+
+def did_you_mean(word: object, allowed: "Iterable[str]") -> str:
+    """Return `` ; did you mean 'x'?`` for the nearest allowed word, and the allowed words where none is near."""
+    allowed = list(allowed)
+    near = get_close_matches(str(word), allowed, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else f"; allowed: {', '.join(allowed)}"

@@ -1,0 +1,59 @@
+"""Cells: mean and interval over seeds, failures counted apart, and each cell's best learning rate."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pipeline.data import Card
+from pipeline.params import AXES
+
+SCORES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+SETTING = [axis for axis in AXES if axis != "learning_rate"]
+"""What is left of a cell when its learning rate is chosen: a nuisance parameter, chosen on validation alone."""
+
+
+def chance_limit(card: Card) -> float:
+    """Return the validation accuracy up to which a network has learned nothing.
+
+    What always naming the most frequent class gets, and two standard errors more.
+    """
+    counts = np.array(card.class_counts["validation"])
+    share, samples = counts.max() / counts.sum(), counts.sum()
+    return float(share + 2 * math.sqrt(share * (1 - share) / samples))
+
+
+def summarize_cells(networks: pd.DataFrame, card: Card, confidence: float) -> pd.DataFrame:
+    """Return one row per cell, sorted by its axes.
+
+    Columns: the axes; ``networks``; ``diverged`` and ``at_chance``, the failures; for each score its ``_mean``, ``_sd``
+    and the bounds ``_low`` and ``_high`` of Student's t interval over the seeds that did not diverge; ``best_rate``,
+    true for the cell whose learning rate is best for its setting: fewest diverged, then highest mean
+    validation accuracy.
+    """
+    limit = chance_limit(card)
+    rows = []
+    for cell, group in networks.groupby(list(AXES), sort=True):
+        trained = group[group["status"] == "trained"]
+        row = dict(zip(AXES, cell, strict=True)) | {
+            "networks": len(group),
+            "diverged": len(group) - len(trained),
+            "at_chance": int((trained["val_accuracy"] <= limit).sum()),
+        }
+        for score in SCORES:
+            row |= {f"{score}_{name}": value for name, value in interval(trained[score], confidence).items()}
+        rows.append(row)
+    cells = pd.DataFrame(rows)
+    ranked = cells.sort_values(["diverged", "val_accuracy_mean", *AXES], ascending=[True, False, *[True] * len(AXES)])
+    cells["best_rate"] = cells.index.isin(ranked.drop_duplicates(SETTING).index)
+    return cells
+
+
+def interval(values: pd.Series, confidence: float) -> dict[str, float]:
+    """Return mean, sd and the bounds of Student's t interval; NaN where there are too few values."""
+    n = len(values)
+    mean = float(values.mean()) if n else math.nan
+    sd = float(values.std(ddof=1)) if n > 1 else math.nan
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
+    return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}

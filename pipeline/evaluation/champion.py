@@ -1,0 +1,130 @@
+"""The champion: the study's best network by validation score, trained again from its settings and kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pipeline.data import Dataset
+from pipeline.errors import ReproducibilityError
+from pipeline.networks import StackedMLP
+from pipeline.params import Activations, BatchNorm, BatchNormPlacement, Cell, Network, Params, Study
+from pipeline.training.engine import choose_device, train_stack
+from pipeline.training.results import KEY, rows_of, tabulate
+from pipeline.training.stacks import Stack
+
+WEIGHTS_FILE = "weights.safetensors"
+NETWORK_FILE = "network.json"
+GPU_TOLERANCE = 1e-2
+"""How far a score may be from the recorded one where the accelerator does not promise equal bits."""
+
+
+class Architecture(BaseModel):
+    """What it takes, beside the weights, to build a network again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    widths: tuple[int, ...]
+    activation: str
+    batch_norm: BatchNormPlacement
+    activations: Activations
+    batch_norm_settings: BatchNorm
+    classes: tuple[str, ...]
+
+
+def choose_champion(networks: pd.DataFrame) -> Network | None:
+    """Return the network with the highest validation accuracy, of equal ones that with the lowest validation loss.
+
+    ``None`` where every network has diverged.
+    """
+    trained = networks[networks["status"] == "trained"]
+    if trained.empty:
+        return None
+    best = trained.sort_values(["val_accuracy", "val_loss", *KEY], ascending=[False, True, *[True] * len(KEY)])
+    *cell, seed = best.iloc[0][KEY]
+    return Network(Cell(*cell), int(seed))
+
+
+def retrain(network: Network, study: Study, params: Params, dataset: Dataset, recorded: pd.DataFrame) -> nn.Sequential:
+    """Train a network again, alone, and return it un-stacked: the check that results can be reproduced.
+
+    Args:
+        network: which.
+        study: its shape and budget.
+        params: settings that all studies share.
+        dataset: the study's.
+        recorded: the study's networks as they were recorded.
+
+    Raises:
+        ReproducibilityError: a score is not the recorded one, bit for bit on a CPU.
+    """
+    stack = Stack(network.cell.activation, network.cell.batch_norm, (network,))
+    module = train_stack(stack, study, params, dataset)
+    again = tabulate(module, seconds=0.0, device="").networks.iloc[0]
+    before = rows_of(recorded, network).iloc[0]
+    tolerance = 0.0 if choose_device(params).type == "cpu" else GPU_TOLERANCE
+    for score in ("train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
+        if not abs(again[score] - before[score]) <= tolerance:  # a NaN is no match
+            raise ReproducibilityError(
+                f"the champion ({describe(network)}) came out different when trained again: "
+                f"{score} is {again[score]!r}, recorded is {before[score]!r}. Were the results made by other "
+                "library versions, or on another kind of processor? `dvc repro --force` makes them anew"
+            )
+    return module.networks.unstack(0)
+
+
+def describe(network: Network) -> str:
+    """Return a network in words: ``relu, he_normal, batch_norm none, clipping none, learning_rate 0.1, seed 3``."""
+    cell = network.cell
+    return (
+        f"{cell.activation}, {cell.initializer}, batch_norm {cell.batch_norm}, clipping {cell.clipping}, "
+        f"learning_rate {cell.learning_rate:g}, seed {network.seed}"
+    )
+
+
+def architecture(network: Network, study: Study, params: Params, dataset: Dataset) -> Architecture:
+    """Return a network's architecture."""
+    return Architecture(
+        widths=(dataset.card.features, *study.hidden_widths, len(dataset.card.classes)),
+        activation=network.cell.activation,
+        batch_norm=network.cell.batch_norm,
+        activations=params.activations,
+        batch_norm_settings=params.batch_norm,
+        classes=dataset.card.classes,
+    )
+
+
+def save_champion(model: nn.Sequential, built_as: Architecture, folder: Path) -> None:
+    """Write a network as ``weights.safetensors`` and ``network.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / WEIGHTS_FILE)
+    (folder / NETWORK_FILE).write_text(built_as.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load_champion(folder: Path) -> nn.Sequential:
+    """Return the network that `save_champion` wrote, in evaluation mode."""
+    built_as = Architecture.model_validate(json.loads((folder / NETWORK_FILE).read_text(encoding="utf-8")))
+    model = StackedMLP(
+        built_as.widths,
+        built_as.activation,
+        built_as.batch_norm,
+        initializers=["lecun_normal"],  # for the moment: the weights are about to be replaced
+        seeds=[0],
+        activations=built_as.activations,
+        batch_norm_settings=built_as.batch_norm_settings,
+    ).unstack(0)
+    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    return model
+
+
+def predict(model: nn.Sequential, x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the label that a network gives each sample ``[sample, feature]``, scaled as in training."""
+    with torch.no_grad():
+        labels: NDArray[np.int64] = model(torch.from_numpy(x)).argmax(1).numpy()
+    return labels

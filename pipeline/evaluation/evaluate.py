@@ -1,0 +1,105 @@
+"""A study's evaluation, from its tables to what the report and MLflow show."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from sklearn.metrics import classification_report, confusion_matrix
+
+from pipeline.data import Dataset
+from pipeline.evaluation.cells import chance_limit, summarize_cells
+from pipeline.evaluation.champion import architecture, choose_champion, describe, predict, retrain, save_champion
+from pipeline.evaluation.references import reference_scores
+from pipeline.params import AXES, Params, Study
+from pipeline.training import Results
+from pipeline.training.results import rows_of
+
+CELLS_FILE = "cells.parquet"
+METRICS_FILE = "metrics.json"
+DETAILS_FILE = "evaluation.json"
+CHAMPION_FOLDER = "champion"
+
+
+class Evaluation(NamedTuple):
+    """What `evaluate` found out."""
+
+    cells: pd.DataFrame
+    """See `summarize_cells`."""
+    metrics: dict[str, Any]
+    """Small: counts, the best cell, the champion, the references. A DVC metric."""
+    details: dict[str, Any]
+    """``classes``, the champion's ``confusion`` matrix ``[actual][predicted]`` and ``per_class`` scores on the test
+    part, the ``chance_limit`` of validation accuracy, and the ``data`` card."""
+
+
+def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, folder: Path) -> Evaluation:
+    """Evaluate a study and write its files into a folder: cells, metrics, details and the champion.
+
+    Raises:
+        ReproducibilityError: the champion, trained again, is not the network that was recorded.
+    """
+    networks = results.networks
+    cells = summarize_cells(networks, dataset.card, params.evaluation.confidence)
+    metrics: dict[str, Any] = {
+        "networks": len(networks),
+        "cells": len(cells),
+        "diverged": int(cells["diverged"].sum()),
+        "at_chance": int(cells["at_chance"].sum()),
+        "best_cell": _best_cell(cells),
+        "references": reference_scores(params.evaluation.references, dataset),
+    }
+    details: dict[str, Any] = {
+        "classes": dataset.card.classes,
+        "chance_limit": chance_limit(dataset.card),
+        "data": dataset.card.model_dump(),
+    }
+    champion = choose_champion(networks)
+    if champion is not None:
+        model = retrain(champion, study, params, dataset, networks)
+        save_champion(model, architecture(champion, study, params, dataset), folder / CHAMPION_FOLDER)
+        row = rows_of(networks, champion).iloc[0]
+        metrics["champion"] = champion.cell._asdict() | {
+            "seed": champion.seed,
+            "val_accuracy": float(row["val_accuracy"]),
+            "test_accuracy": float(row["test_accuracy"]),
+        }
+        labels, predicted = dataset.test.y, predict(model, dataset.test.x)
+        details |= {
+            "champion": describe(champion),
+            "confusion": confusion_matrix(labels, predicted, labels=range(len(dataset.card.classes))).tolist(),
+            "per_class": classification_report(
+                labels, predicted, labels=range(len(dataset.card.classes)), target_names=dataset.card.classes,
+                output_dict=True, zero_division=0,
+            ),
+        }  # fmt: skip
+    evaluation = Evaluation(cells, metrics, details)
+    _save(evaluation, folder)
+    return evaluation
+
+
+def load_evaluation(folder: Path) -> Evaluation:
+    """Read what `evaluate` wrote."""
+    return Evaluation(
+        pd.read_parquet(folder / CELLS_FILE),
+        json.loads((folder / METRICS_FILE).read_text(encoding="utf-8")),
+        json.loads((folder / DETAILS_FILE).read_text(encoding="utf-8")),
+    )
+
+
+def _save(evaluation: Evaluation, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CHAMPION_FOLDER).mkdir(exist_ok=True)  # an output of the stage, even where nothing was trained
+    evaluation.cells.to_parquet(folder / CELLS_FILE, index=False)
+    for name, content in ((METRICS_FILE, evaluation.metrics), (DETAILS_FILE, evaluation.details)):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _best_cell(cells: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the cell with the highest mean validation accuracy of those in which every network was trained."""
+    whole = cells[cells["diverged"] == 0]
+    if whole.empty:
+        return None
+    best = whole.sort_values(["val_accuracy_mean", *AXES], ascending=[False, *[True] * len(AXES)]).iloc[0]
+    scores = ["val_accuracy_mean", "val_accuracy_low", "val_accuracy_high", "test_accuracy_mean"]
+    return {axis: best[axis] for axis in AXES} | {score: float(best[score]) for score in scores}

@@ -1,0 +1,93 @@
+"""Smooth activations that round an element the same wherever it stands in a tensor.
+
+PyTorch's own sigmoid, ELU, SELU, SiLU and Mish take a vectorised path for most elements and a scalar one, which rounds
+otherwise, for what is left at the end of each thread's share (torch 2.13, CPU). Where a network stands in a stack, and
+how many threads there are, would then change its bits. ``exp``, ``expm1``, arithmetic and comparisons do not have that
+fault, so these functions are made of them, each with its closed-form gradient.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Swish(torch.autograd.Function):
+    """z · sigmoid(beta · z)."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, beta: float) -> Tensor:
+        """Return the activation of z."""
+        sigma = _sigmoid(beta * z)
+        ctx.save_for_backward(z, sigma)
+        ctx.beta = beta
+        return z * sigma
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        """σ · (1 + beta · z · (1 - σ))."""
+        z, sigma = ctx.saved_tensors
+        slope: Tensor = (1 - sigma).mul_(z).mul_(ctx.beta).add_(1).mul_(sigma)
+        return grad * slope, None
+
+
+class Sigmoid(torch.autograd.Function):
+    """1 / (1 + exp(-z))."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        """Return the activation of z."""
+        sigma = _sigmoid(z)
+        ctx.save_for_backward(sigma)
+        return sigma
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """σ · (1 - σ)."""
+        (sigma,) = ctx.saved_tensors
+        slope: Tensor = (1 - sigma).mul_(sigma)
+        return grad * slope
+
+
+class ELU(torch.autograd.Function):
+    """scale · (z if z > 0 else alpha · (exp z - 1)): ELU with scale 1, SELU with its own two constants."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, alpha: float, scale: float) -> Tensor:
+        """Return the activation of z."""
+        out = z.clamp(max=0).expm1_().mul_(alpha).add_(z.clamp(min=0)).mul_(scale)
+        ctx.save_for_backward(out)
+        ctx.alpha, ctx.scale = alpha, scale
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """Scale where the output is above 0, else output + scale · alpha."""
+        (out,) = ctx.saved_tensors
+        slope = torch.where(out > 0, ctx.scale, out + ctx.scale * ctx.alpha)
+        return grad * slope, None, None
+
+
+class Mish(torch.autograd.Function):
+    """z · tanh(ln(1 + exp z)), where with e = exp z and w = e · (e + 2) the tanh is w / (w + 2)."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        """Return the activation of z."""
+        e = z.clamp(max=20).exp_()  # from 20 on, the tanh is 1 in 32 bits
+        w = e * (e + 2)
+        tanh = w / (w + 2)
+        ctx.save_for_backward(z, e, w, tanh)
+        return z * tanh
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """Tanh + 4 · z · e · (e + 1) / (w + 2)²."""
+        z, e, w, tanh = ctx.saved_tensors
+        inverse = (w + 2).reciprocal_()
+        slope: Tensor = (e + 1).mul_(e).mul_(inverse).mul_(inverse).mul_(z).mul_(4).add_(tanh)
+        return grad * slope
+
+
+def _sigmoid(z: Tensor) -> Tensor:
+    return (-z).exp_().add_(1).reciprocal_()

@@ -1,0 +1,60 @@
+"""Charts as Vega-Lite specifications, and the colours of tables that are read as heatmaps."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+# Viridis at 0, 1/8, …, 1: perceptually even, and readable with any colour vision (Smith & van der Walt 2015).
+VIRIDIS = (
+    (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141),
+    (39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37),
+)  # fmt: skip
+
+
+def heat(share: float) -> str:
+    """Return the CSS of a heatmap's cell: a colour for a share from 0 to 1, and a text colour that shows on it."""
+    position = min(max(share, 0.0), 1.0) * (len(VIRIDIS) - 1)
+    low = min(int(position), len(VIRIDIS) - 2)
+    mix = position - low
+    red, green, blue = (round(a + (b - a) * mix) for a, b in zip(VIRIDIS[low], VIRIDIS[low + 1], strict=True))
+    text = "#000" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "#fff"
+    return f"background:rgb({red},{green},{blue});color:{text}"
+
+
+def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
+    """Return the learning curves: a line for each setting's mean, a band from its lowest to its highest seed."""
+    base = alt.Chart(curves).encode(
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+        color=alt.Color("setting:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=320)),
+    )
+    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q")
+    line = base.mark_line(point=alt.OverlayMarkDef(size=14)).encode(
+        y=alt.Y("val_accuracy:Q", title="validation accuracy", scale=alt.Scale(zero=False)),
+        tooltip=["setting", "epoch", alt.Tooltip("val_accuracy", format=".4f"), "low", "high"],
+    )
+    return _specification(band + line, height=300)
+
+
+def failures_chart(cells: pd.DataFrame) -> dict[str, Any]:
+    """Return the share of networks that diverged, by learning rate and clipping mode."""
+    table = cells.groupby(["clipping", "learning_rate"])[["diverged", "networks"]].sum().reset_index()
+    table["share"] = table["diverged"] / table["networks"]
+    chart = (
+        alt.Chart(table)
+        .mark_bar()
+        .encode(
+            x=alt.X("share:Q", title="share of networks that diverged", axis=alt.Axis(format="%")),
+            y=alt.Y("clipping:N", title="clipping", sort=["none", "value", "norm", "global_norm"]),
+            yOffset=alt.YOffset("learning_rate:O"),
+            color=alt.Color("learning_rate:O", title="learning rate", scale=alt.Scale(scheme="viridis")),
+            tooltip=["clipping", "learning_rate", "diverged", "networks"],
+        )
+    )
+    return _specification(chart, height=40 * table["clipping"].nunique() + 40)
+
+
+def _specification(chart: Any, height: int) -> dict[str, Any]:
+    properties = chart.properties(width="container", height=height, background="transparent")
+    specification: dict[str, Any] = properties.to_dict()
+    return specification

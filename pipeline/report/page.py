@@ -1,0 +1,112 @@
+"""The page: one HTML file with its styles, charts and scripts inside, that needs no network."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.params import AXES, Params
+from pipeline.report.charts import curves_chart, failures_chart, heat
+from pipeline.report.tables import (
+    StudyResults,
+    confusion_table,
+    heatmaps,
+    learning_curves,
+    setting_name,
+    settings_table,
+)
+
+HERE = Path(__file__).parent
+SHOWN = 5
+"""Best and worst settings that a study's table lists."""
+LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn", "numpy")
+
+
+def write_report(studies: Sequence[StudyResults], params: Params, folder: Path) -> Path:
+    """Write ``index.html`` and ``plots/*.csv`` into a folder; return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    for name, table in (("curves", learning_curves), ("settings", settings_table), ("confusion", confusion_table)):
+        pd.concat([table(study) for study in studies]).to_csv(plots / f"{name}.csv", index=False)
+    page = folder / "index.html"
+    page.write_text(render(studies, params), encoding="utf-8")
+    return page
+
+
+def render(studies: Sequence[StudyResults], params: Params) -> str:
+    """Return the page."""
+    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"accuracy": _accuracy, "interval": _interval, "percent": _percent, "duration": _duration}
+    environment.globals |= {"heat": heat, "setting_name": setting_name}
+    sections = [_section(study) for study in studies]
+    charts = {name: chart for section in sections for name, chart in section["charts"].items()}
+    return environment.get_template("page.html").render(
+        sections=sections,
+        networks=sum(len(study.results.networks) for study in studies),
+        seconds=sum(study.results.timings["seconds"].sum() for study in studies),
+        diverged=sum(study.evaluation.metrics["diverged"] for study in studies),
+        at_chance=sum(study.evaluation.metrics["at_chance"] for study in studies),
+        confidence=params.evaluation.confidence,
+        versions={name: version(name) for name in LIBRARIES},
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        # `</` would end the script element that these stand in
+        specifications=json.dumps(charts, default=str).replace("</", "<\\/"),
+        vega=vl_convert.javascript_bundle(None).replace("</script", "<\\/script"),
+    )
+
+
+def _section(study: StudyResults) -> dict[str, Any]:
+    tuned, cells = study.tuned, study.evaluation.cells
+    charts: dict[str, Any] = {}
+    if len(study.results.history):
+        charts[f"curves-{study.name}"] = curves_chart(learning_curves(study))
+    if cells["clipping"].nunique() > 1:
+        charts[f"failures-{study.name}"] = failures_chart(_clipping_block(cells))
+    rows = tuned.to_dict("records")
+    timings = study.results.timings
+    return {
+        "name": study.name,
+        "study": study.study,
+        "card": study.card,
+        "metrics": study.evaluation.metrics,
+        "details": study.evaluation.details,
+        "best": rows[:SHOWN],
+        "worst": rows[SHOWN:][-SHOWN:],
+        "settings": len(rows),
+        "heatmaps": heatmaps(study),
+        "charts": charts,
+        "seconds": timings["seconds"].sum(),
+        "device": timings["device"].iloc[0],
+        "seeds": int(cells["networks"].max()),
+    }
+
+
+def _clipping_block(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of those settings that the study trained under every clipping mode."""
+    others = [axis for axis in AXES if axis != "clipping"]
+    modes = cells.groupby(others)["clipping"].transform("nunique")
+    return cells[modes == cells["clipping"].nunique()]
+
+
+def _accuracy(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.3f}"
+
+
+def _interval(cell: dict[str, Any], score: str) -> str:
+    """Return ``0.973 [0.969, 0.977]``; the mean alone where one seed gives no interval."""
+    mean, low, high = (cell[f"{score}_{part}"] for part in ("mean", "low", "high"))
+    return _accuracy(mean) if pd.isna(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

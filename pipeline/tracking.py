@@ -1,0 +1,316 @@
+"""MLflow as a view of the results: one experiment per study, one run per cell, under one run per execution.
+
+The tables are the truth. What is written here is keyed by a digest of what it shows, so writing the same results again
+adds nothing, and what an interrupted writer left half done is written anew.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import platform
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlflow
+import pandas as pd
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Dataset as DatasetEntity
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+from rich.console import Console
+from rich.progress import track
+
+from pipeline.data import Card
+from pipeline.evaluation.champion_model import ARTIFACT
+from pipeline.evaluation.evaluate import CHAMPION_FOLDER, Evaluation
+from pipeline.params import AXES, Params
+from pipeline.training import Results
+from pipeline.training.results import METRICS
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+DIGEST, KIND = "digest", "kind"
+VERSIONS = ("torch", "pytorch-lightning", "numpy", "scikit-learn", "mlflow", "dvc")
+PROJECT = Path(__file__).parent
+
+for _name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Execution(NamedTuple):
+    """What one execution of a study's stages came to."""
+
+    study: str
+    params: Params
+    card: Card
+    results: Results
+    evaluation: Evaluation
+    folder: Path
+    """Where the study's files are."""
+
+
+def tracking_uri() -> str:
+    """Return where runs are written: ``MLFLOW_TRACKING_URI``, else a SQLite file in the project's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def make_experiments(studies: Iterable[str]) -> dict[str, str]:
+    """Make database and experiments where they are missing; return each study's experiment id.
+
+    The first use of a database migrates its schema, which two processes must not do at once: hence the lock.
+    """
+    mlflow.set_tracking_uri(tracking_uri())
+    with FileLock(Path(tempfile.gettempdir()) / f"trainability-{_sha256(str(Path.cwd()))[:16]}.lock"):
+        client = MlflowClient()
+        ids = {}
+        for study in studies:
+            experiment = client.get_experiment_by_name(study)
+            if experiment is None:
+                ids[study] = client.create_experiment(study)
+                continue
+            if experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)
+            ids[study] = experiment.experiment_id
+    return ids
+
+
+def track_execution(execution: Execution) -> str:
+    """Write an execution's runs, all that are missing; return the parent run's id."""
+    experiment = make_experiments([execution.study])[execution.study]
+    client = MlflowClient()
+    known = _finished_runs(client, experiment)
+    common = _common_tags()
+    with _run(client, experiment, known, _execution_digest(execution), _execution_name(execution), common) as parent:
+        if parent.new:
+            _write_execution(client, parent.id, execution)
+        cells = list(execution.results.networks.groupby(list(AXES), sort=True))
+        written = 0
+        console = Console()
+        for axes, networks in track(
+            cells, f"{execution.study}: MLflow", console=console, disable=not console.is_terminal
+        ):
+            cell = dict(zip(AXES, axes, strict=True))
+            tags = common | {axis: str(value) for axis, value in cell.items()} | {"mlflow.parentRunId": parent.id}
+            history = _of_cell(execution.results.history, cell)
+            digest = _cell_digest(execution, networks, history)
+            with _run(client, experiment, known, digest, _cell_name(cell), tags | {KIND: "cell"}) as run:
+                if run.new:
+                    _write_cell(client, run.id, cell, execution, networks, history)
+                    written += 1
+    print(f"{execution.study}: {written:,} cells written to MLflow, {len(cells) - written:,} were there already")
+    return parent.id
+
+
+def track_report(report: Path, studies: Iterable[str]) -> None:
+    """Attach the report to each study's latest execution."""
+    client = MlflowClient()
+    for experiment in make_experiments(studies).values():
+        parents = client.search_runs(
+            [experiment], f"tags.{KIND} = 'execution'", order_by=["attributes.start_time DESC"], max_results=1
+        )
+        for parent in parents:
+            client.log_artifact(parent.info.run_id, str(report), "report")
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+class _Handle(NamedTuple):
+    id: str
+    new: bool
+
+
+@contextmanager
+def _run(
+    client: MlflowClient, experiment: str, known: dict[str, str], digest: str, name: str, tags: dict[str, str]
+) -> Iterator[_Handle]:
+    """Give the finished run of that digest, else a new one that is finished when the block is."""
+    if digest in known:
+        yield _Handle(known[digest], new=False)
+        return
+    tags = {KIND: "execution"} | tags | {DIGEST: digest}
+    run = client.create_run(experiment, run_name=name, tags=tags)
+    yield _Handle(run.info.run_id, new=True)
+    client.set_terminated(run.info.run_id)
+    known[digest] = run.info.run_id
+
+
+def _finished_runs(client: MlflowClient, experiment: str) -> dict[str, str]:
+    """Return the finished runs by digest; delete those that a writer did not finish."""
+    finished = {}
+    token = None
+    while True:
+        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        for run in page:
+            if DIGEST in run.data.tags and _finished(run):
+                finished[run.data.tags[DIGEST]] = run.info.run_id
+            elif DIGEST in run.data.tags:
+                client.delete_run(run.info.run_id)
+        token = page.token
+        if not token:
+            return finished
+
+
+def _finished(run: Run) -> bool:
+    return bool(run.info.status == "FINISHED")
+
+
+def _write_execution(client: MlflowClient, run: str, execution: Execution) -> None:
+    study = execution.params.study(execution.study)
+    params = {
+        "hidden": json.dumps(study.hidden),
+        **{f"data.{key}": value for key, value in study.data.model_dump().items()},
+        **{f"training.{key}": value for key, value in study.training.model_dump().items()},
+    }
+    numbers = _flatten({k: v for k, v in execution.evaluation.metrics.items() if isinstance(v, dict | int)})
+    metrics = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+    client.log_batch(run, _metrics(metrics), [Param(key, str(value)) for key, value in params.items()])
+    client.log_inputs(run, [_dataset(execution.card)])
+    if (execution.folder / CHAMPION_FOLDER / "network.json").is_file():
+        _log_champion(run, execution)
+
+
+def _write_cell(
+    client: MlflowClient,
+    run: str,
+    cell: dict[str, Any],
+    execution: Execution,
+    networks: pd.DataFrame,
+    history: pd.DataFrame,
+) -> None:
+    trained = networks[networks["status"] == "trained"]
+    by_epoch = history.groupby("epoch")[list(METRICS)].agg(["mean", "std"])
+    curves = [
+        Metric(f"{metric}{suffix}", value, _now(), int(epoch))
+        for metric in METRICS
+        for statistic, suffix in (("mean", ""), ("std", "_sd"))
+        for epoch, value in by_epoch[metric][statistic].items()
+        if math.isfinite(value)
+    ]
+    final = {
+        f"{score}{suffix}": value
+        for score in ("test_loss", "test_accuracy")
+        for suffix, value in (("", trained[score].mean()), ("_sd", trained[score].std()))
+    }
+    final["best_val_accuracy"] = by_epoch["val_accuracy"]["mean"].max()
+    final["diverged"] = len(networks) - len(trained)
+    study = execution.params.study(execution.study)
+    params = cell | {
+        "seeds": ",".join(str(seed) for seed in networks["seed"]),
+        "hidden": json.dumps(study.hidden),
+        "epochs": study.training.epochs,
+        "batch_size": study.training.batch_size,
+    }
+    for start in range(0, len(curves), 1000):  # MLflow's limit for one batch
+        client.log_batch(run, metrics=curves[start : start + 1000])
+    client.log_batch(run, _metrics(final), [Param(key, str(value)) for key, value in params.items()])
+    client.log_inputs(run, [_dataset(execution.card)])
+
+
+def _log_champion(run: str, execution: Execution) -> None:
+    """Log the champion as a pyfunc model: code from files, weights from safetensors; nothing is pickled."""
+    features = execution.card.features
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(pd.Series(dtype="float32").dtype, (-1, features))]),
+        outputs=Schema([TensorSpec(pd.Series(dtype="int64").dtype, (-1,))]),
+    )
+    with mlflow.start_run(run_id=run), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*input example.*")  # there is a signature
+        mlflow.pyfunc.log_model(
+            name="champion",
+            python_model=str(PROJECT / "evaluation" / "champion_model.py"),
+            artifacts={ARTIFACT: str(execution.folder / CHAMPION_FOLDER)},
+            code_paths=[str(PROJECT)],
+            signature=signature,
+            pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in VERSIONS if name != "dvc"],
+        )
+
+
+# --- what they say --------------------------------------------------------------------------------
+
+
+def _execution_name(execution: Execution) -> str:
+    return f"{execution.study}: {len(execution.results.networks):,} networks"
+
+
+def _cell_name(cell: dict[str, Any]) -> str:
+    """Return ``relu · he_normal · lr 0.1``, with batch norm and clipping where there are any."""
+    parts = [cell["activation"], cell["initializer"]]
+    parts += [f"batch norm {cell['batch_norm']}"] * (cell["batch_norm"] != "none")
+    parts += [f"clip {cell['clipping']}"] * (cell["clipping"] != "none")
+    return " · ".join([*parts, f"lr {cell['learning_rate']:g}"])
+
+
+def _of_cell(table: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:
+    return table.loc[(table[list(cell)] == pd.Series(cell)).all(axis=1)]
+
+
+def _execution_digest(execution: Execution) -> str:
+    return _sha256(
+        execution.study,
+        execution.params.study(execution.study).model_dump_json(),
+        execution.card.sha256,
+        execution.results.networks.to_csv(),
+        execution.results.history.to_csv(),
+    )
+
+
+def _cell_digest(execution: Execution, networks: pd.DataFrame, history: pd.DataFrame) -> str:
+    study = execution.params.study(execution.study)
+    settings = study.model_dump_json(exclude={"grid"}) + execution.params.model_dump_json(
+        include={"activations", "batch_norm", "clipping"}
+    )
+    return _sha256(
+        execution.study, settings, execution.card.sha256, networks.to_csv(index=False), history.to_csv(index=False)
+    )
+
+
+def _sha256(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _common_tags() -> dict[str, str]:
+    tags = {f"version.{name}": version(name) for name in VERSIONS}
+    tags |= {"version.python": platform.python_version(), "dvc_stage": os.environ.get("DVC_STAGE", "none")}
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
+        tags |= {"mlflow.source.git.commit": commit, "git_commit": commit, "git_dirty": str(dirty).lower()}
+    return tags | {"mlflow.source.name": "dvc repro", "mlflow.source.type": "PROJECT"}
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    return done.stdout.strip()
+
+
+def _dataset(card: Card) -> DatasetInput:
+    profile = json.dumps({"samples": card.samples, "class_counts": card.class_counts})
+    schema = json.dumps({"features": card.features, "classes": card.classes, "scaling": card.scaling})
+    entity = DatasetEntity(card.source, card.sha256[:8], "code", json.dumps({"source": card.source}), schema, profile)
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
+
+
+def _metrics(values: dict[str, float]) -> list[Metric]:
+    return [Metric(name, float(value), _now(), 0) for name, value in values.items() if math.isfinite(value)]
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

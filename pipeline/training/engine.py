@@ -1,0 +1,124 @@
+"""Trains networks on this machine: stack after stack, each under a ``pl.Trainer``."""
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.accelerators import AcceleratorRegistry
+
+from pipeline.data import Dataset
+from pipeline.errors import ParamsError
+from pipeline.params import Network, Params, Study
+from pipeline.training.cpu import keep_freed_memory, whole_products
+from pipeline.training.module import StackModule
+from pipeline.training.progress import GridProgress
+from pipeline.training.results import Results, combine, tabulate
+from pipeline.training.stacks import Stack, into_stacks, stack_size
+
+# Lightning greets every trainer, and uses a name that torch 2.13 has deprecated: neither is news to the user.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
+
+
+def train_networks(title: str, study: Study, params: Params, dataset: Dataset, networks: Sequence[Network]) -> Results:
+    """Train networks of a study and return their tables.
+
+    Raises:
+        ParamsError: the study does not fit its data, or the accelerator is not there.
+    """
+    check_fit(title, study, dataset)
+    device = choose_device(params)
+    size = params.compute.stack_size
+    if not isinstance(size, int):
+        widths = (dataset.card.features, *study.hidden_widths, len(dataset.card.classes))
+        size = stack_size(widths, _memory(device))
+    keep_freed_memory()
+    results = []
+    with GridProgress(title, len(networks), study.training.epochs) as progress:
+
+        def after_epoch(module: StackModule) -> None:
+            best = module.history[-1].validation.accuracy[module.alive]
+            progress.epoch_done(len(module.seeds), float(best.max()) if len(best) else 0.0)
+
+        for stack in into_stacks(networks, size):
+            started = time.perf_counter()
+            module = train_stack(stack, study, params, dataset, after_epoch)
+            results.append(tabulate(module, time.perf_counter() - started, _name(device)))
+            progress.stack_done(len(stack.networks))
+    return combine(results)
+
+
+def train_stack(
+    stack: Stack,
+    study: Study,
+    params: Params,
+    dataset: Dataset,
+    after_epoch: Callable[[StackModule], None] = lambda _module: None,
+) -> StackModule:
+    """Train one stack; returns its module, on the CPU, with its history and test scores."""
+    with whole_products(len(stack.networks)):
+        module = StackModule(stack, study, params, dataset, after_epoch)
+        trainer = pl.Trainer(
+            accelerator=params.compute.accelerator,
+            devices=1,
+            max_epochs=study.training.epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module)
+    return module
+
+
+def check_fit(title: str, study: Study, dataset: Dataset) -> None:
+    """Refuse a study that asks for more than its data has.
+
+    Raises:
+        ParamsError: a batch is larger than the training part.
+    """
+    samples = dataset.card.samples["train"]
+    if study.training.batch_size > samples:
+        raise ParamsError(
+            f"studies.{title}.training.batch_size: found {study.training.batch_size:,}; "
+            f"allowed: at most {samples:,}, the training samples"
+        )
+    if study.training.batch_size > 1 and samples % study.training.batch_size == 1 and _normalizes(study):
+        raise ParamsError(
+            f"studies.{title}.training.batch_size: found {study.training.batch_size:,}, which leaves the last "
+            f"batch one of the {samples:,} samples; batch norm needs two: choose another size"
+        )
+
+
+def _normalizes(study: Study) -> bool:
+    return any(placement != "none" for block in study.grid for placement in block.batch_norm)
+
+
+def choose_device(params: Params) -> torch.device:
+    """Return the device that Lightning will train on.
+
+    Raises:
+        ParamsError: the accelerator asked for is not there.
+    """
+    wanted = params.compute.accelerator
+    name = {"gpu": "cuda"}.get(wanted, wanted)
+    if wanted == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    elif name != "cpu" and not AcceleratorRegistry.get(name).is_available():
+        raise ParamsError(
+            f"compute.accelerator: found {wanted!r}, which this machine does not have; allowed: auto, cpu"
+        )
+    return torch.device(name)
+
+
+def _memory(device: torch.device) -> int | None:
+    """Return a GPU's memory in bytes."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

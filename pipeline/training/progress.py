@@ -1,0 +1,79 @@
+"""One line that says how far a grid is: networks done, time left, best validation accuracy so far."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 10
+"""Where the output is no terminal (a log, CI)."""
+
+
+class GridProgress:
+    """Shows progress on a terminal as a bar, elsewhere as a line now and then.
+
+    Args:
+        title: the study's name.
+        networks: how many are to be trained.
+        epochs: of each.
+    """
+
+    def __init__(self, title: str, networks: int, epochs: int) -> None:
+        self.networks, self.epochs = networks, epochs
+        self.done = 0
+        self.best = 0.0
+        self.network_epochs = 0
+        self.console = Console()
+        self.started = self.last_line = time.monotonic()
+        self.title = title
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[done]:,}/{task.fields[networks]:,} networks"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("best val accuracy {task.fields[best]:.4f}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task(title, total=networks * epochs, done=0, networks=networks, best=0.0)
+
+    def __enter__(self) -> "GridProgress":
+        """Show the line."""
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the line as it stands, and say what it came to."""
+        self.bar.stop()
+        if kind is None:
+            seconds = time.monotonic() - self.started
+            self.console.print(
+                f"{self.title}: {self.done:,} networks trained in {seconds:.1f} s, "
+                f"best val accuracy {self.best:.4f}", highlight=False,
+            )  # fmt: skip
+
+    def epoch_done(self, networks: int, best: float) -> None:
+        """Count an epoch of a stack, whose best validation accuracy was ``best``."""
+        self.best = max(self.best, best)
+        self.network_epochs += networks
+        self.bar.update(self.task, completed=self.network_epochs, best=self.best)
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = now
+            share = self.network_epochs / (self.networks * self.epochs)
+            left = (now - self.started) * (1 - share) / share
+            self.console.print(
+                f"{self.title}: {self.done:,}/{self.networks:,} networks, {left:.0f} s left, "
+                f"best val accuracy {self.best:.4f}", highlight=False,
+            )  # fmt: skip
+
+    def stack_done(self, networks: int) -> None:
+        """Count a stack's networks as trained (some may have stopped early)."""
+        self.done += networks
+        self.network_epochs = max(self.network_epochs, self.done * self.epochs)
+        self.bar.update(self.task, completed=self.network_epochs, done=self.done)

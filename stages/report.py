@@ -1,0 +1,33 @@
+"""Stage ``report``: one page over all studies that ran. Usage: ``python -m stages.report``."""
+
+from pipeline import data
+from pipeline.evaluation.evaluate import load_evaluation
+from pipeline.params import load_params
+from pipeline.report.page import write_report
+from pipeline.report.tables import StudyResults
+from pipeline.tracking import track_report
+from pipeline.training.results import load_results
+from stages import PREPARED, REPORT, RESULTS, run, tracked
+
+
+def main() -> None:
+    """Write ``report/index.html`` and ``report/plots``, and attach the page to the studies' MLflow runs."""
+    params = load_params()
+    studies = [
+        StudyResults(
+            name,
+            params.study(name),
+            data.load(PREPARED / name).card,
+            load_results(RESULTS / name),
+            load_evaluation(RESULTS / name),
+        )
+        for name in params.run
+    ]
+    page = write_report(studies, params, REPORT)
+    print(f"report: {page}")
+    with tracked("the report"):
+        track_report(page, params.run)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,22 @@
+"""Bring MLflow up to date with the results, without training. Usage: ``python -m stages.track``."""
+
+from pipeline import data
+from pipeline.evaluation.evaluate import load_evaluation
+from pipeline.params import load_params
+from pipeline.tracking import Execution, track_execution, track_report
+from pipeline.training.results import load_results
+from stages import PREPARED, REPORT, RESULTS, run
+
+
+def main() -> None:
+    """Write every study's missing runs, and the report."""
+    params = load_params()
+    for study in params.run:
+        folder = RESULTS / study
+        card = data.load(PREPARED / study).card
+        track_execution(Execution(study, params, card, load_results(folder), load_evaluation(folder), folder))
+    track_report(REPORT / "index.html", params.run)
+
+
+if __name__ == "__main__":
+    run(main)

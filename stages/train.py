@@ -1,0 +1,19 @@
+"""Stage ``train``: every network of a study. Usage: ``python -m stages.train STUDY``."""
+
+from pipeline import data
+from pipeline.params import load_params
+from pipeline.training import train_networks
+from stages import PREPARED, RESULTS, run
+
+
+def main(study: str) -> None:
+    """Write ``results/<study>``: networks, history, timings."""
+    params = load_params()
+    settings = params.study(study)
+    dataset = data.load(PREPARED / study)
+    results = train_networks(study, settings, params, dataset, settings.networks())
+    results.save(RESULTS / study)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -35,6 +35,7 @@ UNIONS: dict[int | str | None, set[int | str]] = {
     "data": {"digits", "fashion_mnist", "table"},
     "split": {"stratified", "official"},
     "stack_size": {"int", "str"},
+    "workers": {"int", "str"},
 }
 AXES = ("initializer", "activation", "batch_norm", "clipping", "learning_rate")
 
@@ -151,13 +152,14 @@ class ClippingThresholds(Frozen):
 def _at_least_one_or_auto(size: int | str) -> int | str:
     if size == "auto" or (isinstance(size, int) and size >= 1):
         return size
-    raise PydanticCustomError("names_the_value", "is not a number of networks; allowed: 1 or more, or auto")
+    raise PydanticCustomError("names_the_value", "is not a number; allowed: 1 or more, or auto")
 
 
 class Compute(Frozen):
     """Where networks are trained, and how many at once. On a CPU it changes no result."""
 
     accelerator: Accelerator
+    workers: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
     stack_size: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
 
 

@@ -47,8 +47,8 @@ def choose_champion(networks: pd.DataFrame) -> Network | None:
     if trained.empty:
         return None
     best = trained.sort_values(["val_accuracy", "val_loss", *KEY], ascending=[False, True, *[True] * len(KEY)])
-    *cell, seed = best.iloc[0][KEY]
-    return Network(Cell(*cell), int(seed))
+    *cell, seed = best.iloc[0][KEY].tolist()
+    return Network(Cell(*cell), seed)
 
 
 def retrain(network: Network, study: Study, params: Params, dataset: Dataset, recorded: pd.DataFrame) -> nn.Sequential:

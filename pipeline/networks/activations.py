@@ -72,7 +72,7 @@ class StackedPReLU(nn.Module):
 
     def forward(self, z: Float[Tensor, "network batch unit"]) -> Float[Tensor, "network batch unit"]:
         """Return the activation of z."""
-        return torch.where(z > 0, z, self.slope * z)
+        return elementwise.SlopedReLU.apply(z, self.slope)  # type: ignore[no-any-return, no-untyped-call]
 
     def unstack(self, network: int) -> nn.PReLU:
         """Return one network's activation."""
@@ -99,7 +99,8 @@ class StackedRReLU(nn.Module):
             return F.leaky_relu(z, (self.lower + self.upper) / 2)
         u = counter_uniform(self.keys, self.step, z.shape[1], z.shape[2])
         self.step += 1
-        return torch.where(z > 0, z, (self.lower + (self.upper - self.lower) * u) * z)
+        slope = u.mul_(self.upper - self.lower).add_(self.lower)
+        return elementwise.SlopedReLU.apply(z, slope)  # type: ignore[no-any-return, no-untyped-call]
 
     def unstack(self, network: int) -> nn.RReLU:  # noqa: ARG002
         """Return one network's activation; in training mode its slopes come from PyTorch's stream."""

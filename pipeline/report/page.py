@@ -21,6 +21,8 @@ from pipeline.report.tables import (
     settings_table,
 )
 
+# The library's own default snippet, which its type does not let one leave out.
+EMBED = "window.vegaEmbed = vegaEmbed;"
 HERE = Path(__file__).parent
 SHOWN = 5
 """Best and worst settings that a study's table lists."""
@@ -57,7 +59,7 @@ def render(studies: Sequence[StudyResults], params: Params) -> str:
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         # `</` would end the script element that these stand in
         specifications=json.dumps(charts, default=str).replace("</", "<\\/"),
-        vega=vl_convert.javascript_bundle(None).replace("</script", "<\\/script"),
+        vega=vl_convert.javascript_bundle(EMBED).replace("</script", "<\\/script"),
     )
 
 

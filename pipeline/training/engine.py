@@ -17,6 +17,7 @@ from pipeline.training.module import StackModule
 from pipeline.training.progress import GridProgress
 from pipeline.training.results import Results, combine, tabulate
 from pipeline.training.stacks import Stack, into_stacks, stack_size
+from pipeline.training.workers import Notify, cores, run_all
 
 # Lightning greets every trainer, and uses a name that torch 2.13 has deprecated: neither is news to the user.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -31,23 +32,26 @@ def train_networks(title: str, study: Study, params: Params, dataset: Dataset, n
     """
     check_fit(title, study, dataset)
     device = choose_device(params)
-    size = params.compute.stack_size
-    if not isinstance(size, int):
-        widths = (dataset.card.features, *study.hidden_widths, len(dataset.card.classes))
-        size = stack_size(widths, _memory(device))
+    workers = _workers(params, device)
+    stacks = into_stacks(networks, _stack_size(study, params, dataset, device, len(networks), workers))
+    workers = min(workers, len(stacks))
     keep_freed_memory()
-    results = []
     with GridProgress(title, len(networks), study.training.epochs) as progress:
 
-        def after_epoch(module: StackModule) -> None:
-            best = module.history[-1].validation.accuracy[module.alive]
-            progress.epoch_done(len(module.seeds), float(best.max()) if len(best) else 0.0)
-
-        for stack in into_stacks(networks, size):
+        def work(stack: Stack, notify: Notify) -> Results:
             started = time.perf_counter()
+
+            def after_epoch(module: StackModule) -> None:
+                best = module.history[-1].validation.accuracy[module.alive]
+                notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
+
             module = train_stack(stack, study, params, dataset, after_epoch)
-            results.append(tabulate(module, time.perf_counter() - started, _name(device)))
-            progress.stack_done(len(stack.networks))
+            return tabulate(module, time.perf_counter() - started, _name(device))
+
+        results = []
+        for finished in run_all(work, stacks, workers, progress.epoch_done):
+            results.append(finished)
+            progress.stack_done(len(finished.networks))
     return combine(results)
 
 
@@ -113,6 +117,23 @@ def choose_device(params: Params) -> torch.device:
             f"compute.accelerator: found {wanted!r}, which this machine does not have; allowed: auto, cpu"
         )
     return torch.device(name)
+
+
+def _workers(params: Params, device: torch.device) -> int:
+    """Return how many processes train stacks side by side: on a CPU as many as there are cores, elsewhere one."""
+    wanted = params.compute.workers
+    return wanted if isinstance(wanted, int) else cores() if device.type == "cpu" else 1
+
+
+def _stack_size(
+    study: Study, params: Params, dataset: Dataset, device: torch.device, networks: int, workers: int
+) -> int:
+    """Return how many networks to train at a time; never more than a worker's share of them."""
+    size = params.compute.stack_size
+    if not isinstance(size, int):
+        widths = (dataset.card.features, *study.hidden_widths, len(dataset.card.classes))
+        size = stack_size(widths, _memory(device))
+    return min(size, -(-networks // workers))
 
 
 def _memory(device: torch.device) -> int | None:

@@ -89,7 +89,7 @@ def track_execution(execution: Execution) -> str:
     experiment = make_experiments([execution.study])[execution.study]
     client = MlflowClient()
     known = _finished_runs(client, experiment)
-    common = _common_tags()
+    common = _common_tags(execution)
     with _run(client, experiment, known, _execution_digest(execution), _execution_name(execution), common) as parent:
         if parent.new:
             _write_execution(client, parent.id, execution)
@@ -279,9 +279,10 @@ def _sha256(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _common_tags() -> dict[str, str]:
+def _common_tags(execution: Execution) -> dict[str, str]:
     tags = {f"version.{name}": version(name) for name in VERSIONS}
     tags |= {"version.python": platform.python_version(), "dvc_stage": os.environ.get("DVC_STAGE", "none")}
+    tags["device"] = ", ".join(sorted(execution.results.timings["device"].unique()))
     commit = _git("rev-parse", "HEAD")
     if commit:
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
@@ -290,7 +291,7 @@ def _common_tags() -> dict[str, str]:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603, S607
     return done.stdout.strip()
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from pipeline.data import Dataset
 from pipeline.errors import ReproducibilityError
 from pipeline.networks import StackedMLP
-from pipeline.params import Activations, BatchNorm, BatchNormPlacement, Cell, Network, Params, Study
+from pipeline.params import AXES, Activations, BatchNorm, BatchNormPlacement, Cell, Network, Params, Study
 from pipeline.training.engine import choose_device, train_stack
 from pipeline.training.results import KEY, rows_of, tabulate
 from pipeline.training.stacks import Stack
@@ -47,8 +47,8 @@ def choose_champion(networks: pd.DataFrame) -> Network | None:
     if trained.empty:
         return None
     best = trained.sort_values(["val_accuracy", "val_loss", *KEY], ascending=[False, True, *[True] * len(KEY)])
-    *cell, seed = best.iloc[0][KEY].tolist()
-    return Network(Cell(*cell), seed)
+    row = best.iloc[0]
+    return Network(Cell(*(row[axis] for axis in AXES)), int(row["seed"]))
 
 
 def retrain(network: Network, study: Study, params: Params, dataset: Dataset, recorded: pd.DataFrame) -> nn.Sequential:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 def derive(seed: int, *purpose: int | str) -> int:
     """Return a 63-bit seed for one purpose: ``derive(7, "weights", 0)`` has nothing in common with ``derive(8, …)``."""
-    digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
+    digest = hashlib.sha256(repr((int(seed), *purpose)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

@@ -18,7 +18,10 @@ def heat(share: float) -> str:
     low = min(int(position), len(VIRIDIS) - 2)
     mix = position - low
     red, green, blue = (round(a + (b - a) * mix) for a, b in zip(VIRIDIS[low], VIRIDIS[low + 1], strict=True))
-    text = "#000" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "#fff"
+    # Of black and white, the one with the higher contrast (WCAG 2's relative luminance)
+    linear = [(value / 255 + 0.055) / 1.055 if value > 10 else value / 255 / 12.92 for value in (red, green, blue)]
+    luminance = sum(w * v**2.4 for w, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    text = "#000" if luminance > 0.179 else "#fff"
     return f"background:rgb({red},{green},{blue});color:{text}"
 
 

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from pipeline import data
+from pipeline.data.prepare import fit_scaler, prepare, split_indices
+from pipeline.data.sources import Samples
+from pipeline.errors import DataError
+from pipeline.params import OfficialSplit, StratifiedSplit
+
+STRATIFIED = StratifiedSplit(kind="stratified", validation=0.2, test=0.2, seed=0)
+
+
+def samples(labels: list[int], official_test: int = 0) -> Samples:
+    y = np.array(labels, np.int64)
+    return Samples(np.zeros((len(y), 1), np.float32), y, tuple("abc"[: y.max() + 1]), None, official_test)
+
+
+def test_parts_share_no_sample_and_leave_none_out() -> None:
+    split = split_indices(samples([0] * 50 + [1] * 30), STRATIFIED)
+    np.testing.assert_array_equal(np.sort(np.concatenate(list(split.values()))), np.arange(80))
+
+
+def test_every_class_keeps_its_share_in_every_part() -> None:
+    given = samples([0] * 50 + [1] * 30)
+    for indices in split_indices(given, STRATIFIED).values():
+        assert (given.labels[indices] == 0).mean() == pytest.approx(50 / 80, abs=0.04)
+
+
+def test_the_official_split_takes_the_first_training_samples_for_validation() -> None:
+    split = split_indices(samples([0, 1] * 10, official_test=4), OfficialSplit(kind="official", validation=5))
+    assert {name: (part[0], part[-1]) for name, part in split.items()} == {
+        "validation": (0, 4), "train": (5, 15), "test": (16, 19),
+    }  # fmt: skip
+
+
+def test_a_class_with_too_few_samples_is_named() -> None:
+    with pytest.raises(DataError, match=r"class 'b' has 3 samples; .* it needs 5 at least"):
+        split_indices(samples([0] * 50 + [1] * 3), STRATIFIED)
+
+
+def test_an_official_split_that_leaves_no_training_sample_is_refused() -> None:
+    with pytest.raises(DataError, match="leaves none of the 16 training samples"):
+        split_indices(samples([0, 1] * 10, official_test=4), OfficialSplit(kind="official", validation=16))
+
+
+def test_standardizing_looks_at_the_training_part_alone(digits: data.Dataset) -> None:
+    varying = digits.train.x.std(0) > 0
+    np.testing.assert_allclose(digits.train.x.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(digits.train.x.std(0)[varying], 1, rtol=1e-4)
+    assert np.abs(digits.test.x.mean(0)).max() > 0.01
+
+
+def test_unit_scaling_divides_by_the_largest_value_a_pixel_can_take() -> None:
+    x, _ = load_digits(return_X_y=True)
+    scaled = fit_scaler(x[:100].astype(np.float32), "unit", 16.0).transform(x)
+    np.testing.assert_allclose(scaled, x / 16)
+
+
+def test_a_saved_dataset_comes_back_the_same(digits: data.Dataset, tmp_path: Path) -> None:
+    data.save(digits, tmp_path)
+    loaded = data.load(tmp_path)
+    assert loaded.card == digits.card
+    for name in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(loaded, name).x, getattr(digits, name).x)
+        np.testing.assert_array_equal(getattr(loaded, name).y, getattr(digits, name).y)
+
+
+def test_preparing_twice_gives_equal_bytes(params, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        data.save(prepare(params.study("mini").data), tmp_path / name)
+    for file in ("arrays.safetensors", "card.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.mark.parametrize("position", [0, 100, 5_000, -1])
+def test_a_flipped_byte_in_a_prepared_dataset_is_noticed(position: int, digits: data.Dataset, tmp_path: Path) -> None:
+    data.save(digits, tmp_path)
+    file = tmp_path / "arrays.safetensors"
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError):
+        data.load(tmp_path)
+
+
+def test_a_dataset_that_is_not_there_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="run `dvc repro`"):
+        data.load(tmp_path)

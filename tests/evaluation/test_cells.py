@@ -1,0 +1,63 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from pipeline.evaluation.cells import SCORES, chance_limit, interval, summarize_cells
+from pipeline.params import AXES
+
+
+def networks(scores: dict[float, list[float | None]]) -> pd.DataFrame:
+    """One setting at some learning rates; ``None`` is a network that diverged."""
+    rows = [
+        ("he_normal", "relu", "none", "none", rate, seed, "trained" if score is not None else "diverged")
+        + (score if score is not None else np.nan,) * len(SCORES)
+        for rate, values in scores.items()
+        for seed, score in enumerate(values)
+    ]
+    return pd.DataFrame(rows, columns=[*AXES, "seed", "status", *SCORES])
+
+
+def test_an_interval_is_scipys() -> None:
+    values = pd.Series(np.random.default_rng(0).normal(size=7))
+    found = interval(values, 0.95)
+    low, high = stats.t.interval(0.95, 6, values.mean(), stats.sem(values))
+    assert (found["low"], found["high"]) == pytest.approx((low, high))
+
+
+def test_an_interval_covers_the_mean_as_often_as_it_claims() -> None:
+    draws = np.random.default_rng(1).normal(size=(4000, 5))
+    hit = [(i := interval(pd.Series(row), 0.95))["low"] <= 0 <= i["high"] for row in draws]
+    assert 0.94 <= np.mean(hit) <= 0.96
+
+
+def test_failures_are_counted_apart_from_scores(digits) -> None:
+    cells = summarize_cells(networks({0.1: [0.9, 0.8, None, 0.1]}), digits.card, 0.95)
+    (cell,) = cells.to_dict("records")
+    assert (cell["networks"], cell["diverged"], cell["at_chance"]) == (4, 1, 1)
+    assert cell["val_accuracy_mean"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ({0.01: [0.7, 0.7], 0.1: [0.8, 0.8]}, 0.1),
+        ({0.01: [0.7, 0.7], 0.1: [0.99, None]}, 0.01),  # a rate that trains every seed beats one that does not
+        ({0.01: [0.8, 0.8], 0.1: [0.8, 0.8]}, 0.01),
+    ],
+)
+def test_the_best_learning_rate_diverges_least_then_scores_best_on_validation(scores, best: float, digits) -> None:
+    cells = summarize_cells(networks(scores), digits.card, 0.95)
+    assert list(cells[cells["best_rate"]]["learning_rate"]) == [best]
+
+
+def test_one_seed_gives_a_mean_and_no_interval(digits) -> None:
+    (cell,) = summarize_cells(networks({0.1: [0.9]}), digits.card, 0.95).to_dict("records")
+    assert cell["val_accuracy_mean"] == 0.9
+    assert np.isnan(cell["val_accuracy_low"])
+
+
+def test_chance_is_what_the_most_frequent_class_gets_and_two_standard_errors(digits) -> None:
+    counts = np.array(digits.card.class_counts["validation"])
+    share = counts.max() / counts.sum()
+    assert chance_limit(digits.card) == pytest.approx(share + 2 * np.sqrt(share * (1 - share) / counts.sum()))

@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import ReproducibilityError
+from pipeline.evaluation.champion import architecture, choose_champion, load_champion, predict, retrain, save_champion
+from pipeline.evaluation.evaluate import evaluate, load_evaluation
+from pipeline.evaluation.references import REFERENCES, reference_scores
+from pipeline.params import ACTIVATIONS, Cell, Network
+from pipeline.training import train_networks
+from pipeline.training.engine import train_stack
+from pipeline.training.stacks import Stack
+
+
+@pytest.fixture(scope="module")
+def study(mini):
+    return mini.model_copy(update={"grid": mini.grid[:1], "training": mini.training.model_copy(update={"epochs": 2})})
+
+
+@pytest.fixture(scope="module")
+def results(params, study, digits, tmp_path_factory):
+    """As the stage reads them: from files, where numbers are numpy's."""
+    folder = tmp_path_factory.mktemp("results")
+    trained = train_networks("mini", study, params, digits, study.networks())
+    trained.save(folder)
+    return trained._replace(networks=pd.read_parquet(folder / "networks.parquet"))
+
+
+def test_the_champion_has_the_best_validation_score_whatever_its_test_score(results) -> None:
+    champion = choose_champion(results.networks)
+    best = results.networks.sort_values(["val_accuracy", "val_loss"], ascending=[False, True]).iloc[0]
+    assert champion is not None
+    assert (champion.cell.activation, champion.cell.learning_rate, champion.seed) == (
+        best["activation"], best["learning_rate"], best["seed"],
+    )  # fmt: skip
+
+
+def test_no_champion_where_all_diverged(results) -> None:
+    assert choose_champion(results.networks.assign(status="diverged")) is None
+
+
+def test_the_champion_trained_again_is_the_recorded_one_bit_for_bit(results, params, study, digits) -> None:
+    champion = choose_champion(results.networks)
+    model = retrain(champion, study, params, digits, results.networks)
+    recorded = results.networks.query("val_accuracy == val_accuracy.max()").sort_values("val_loss").iloc[0]
+    assert np.float32((predict(model, digits.test.x) == digits.test.y).mean()) == recorded["test_accuracy"]
+
+
+def test_a_champion_that_comes_out_different_is_an_error(results, params, study, digits) -> None:
+    changed = results.networks.assign(val_loss=results.networks["val_loss"] + 1e-7)
+    with pytest.raises(ReproducibilityError, match=r"val_loss is .*, recorded is"):
+        retrain(choose_champion(changed), study, params, digits, changed)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_saved_champion_predicts_the_same(activation: str, params, study, digits, tmp_path: Path) -> None:
+    network = Network(Cell("he_normal", activation, "before", "none", 0.1), 0)
+    model = train_stack(Stack(activation, "before", (network,)), study, params, digits).networks.unstack(0)
+    save_champion(model, architecture(network, study, params, digits), tmp_path)
+    loaded = load_champion(tmp_path)
+    np.testing.assert_array_equal(predict(loaded, digits.test.x), predict(model, digits.test.x))
+
+
+def test_an_evaluation_comes_back_the_same(results, params, study, digits, tmp_path: Path) -> None:
+    written = evaluate(study, params, digits, results, tmp_path)
+    read = load_evaluation(tmp_path)
+    pd.testing.assert_frame_equal(read.cells, written.cells)
+    assert read.metrics == written.metrics
+    assert np.trace(read.details["confusion"]) / len(digits.test.y) == pytest.approx(
+        read.metrics["champion"]["test_accuracy"]
+    )
+
+
+def test_a_study_in_which_all_diverged_is_evaluated_too(results, params, study, digits, tmp_path: Path) -> None:
+    lost = results.networks.assign(status="diverged", val_accuracy=np.nan, val_loss=np.nan)
+    evaluation = evaluate(study, params, digits, results._replace(networks=lost), tmp_path)
+    assert evaluation.metrics["best_cell"] is None
+    assert evaluation.metrics["diverged"] == len(lost)
+    assert "champion" not in evaluation.metrics
+
+
+def test_references_beat_the_majority(digits) -> None:
+    scores = reference_scores(REFERENCES, digits)
+    assert scores["majority"]["val_accuracy"] == pytest.approx(0.1, abs=0.02)
+    assert scores["logistic_regression"]["val_accuracy"] > 0.9
+    assert scores["random_forest"]["val_accuracy"] > 0.9

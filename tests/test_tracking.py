@@ -1,0 +1,105 @@
+"""A real MLflow database, written twice."""
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.tracking import Execution, make_experiments, track_execution, track_report
+from pipeline.training import train_networks
+
+
+@pytest.fixture(scope="module")
+def execution(params, mini, digits, tmp_path_factory) -> Execution:
+    study = mini.model_copy(update={"grid": mini.grid[1:], "training": mini.training.model_copy(update={"epochs": 2})})
+    changed = params.model_copy(update={"studies": {"mini": study}})
+    folder = tmp_path_factory.mktemp("results")
+    results = train_networks("mini", study, changed, digits, study.networks())
+    return Execution("mini", changed, digits.card, results, evaluate(study, changed, digits, results, folder), folder)
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    return MlflowClient()
+
+
+def cells(client: MlflowClient) -> list:
+    experiment = client.get_experiment_by_name("mini")
+    return list(client.search_runs([experiment.experiment_id], "tags.kind = 'cell'"))
+
+
+def test_results_written_twice_make_one_run_per_cell(execution: Execution, client: MlflowClient) -> None:
+    parent = track_execution(execution)
+    assert track_execution(execution) == parent
+    runs = cells(client)
+    assert len(runs) == len(execution.evaluation.cells) == 5
+    assert len({run.info.run_name for run in runs}) == 5
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_cell_is_written_whole(execution: Execution, client: MlflowClient) -> None:
+    track_execution(execution)
+    (run,) = [run for run in cells(client) if run.data.params["clipping"] == "global_norm"]
+    assert run.info.run_name == "relu · he_normal · clip global_norm · lr 0.1"
+    assert run.data.params["seeds"] == "0,1,2"
+    for tag in ("digest", "activation", "git_commit", "git_dirty", "version.torch", "device"):
+        assert tag in run.data.tags
+    history = execution.results.history.query("clipping == 'global_norm'")
+    for metric in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        for name, statistic in ((metric, "mean"), (f"{metric}_sd", "std")):
+            logged = [m.value for m in sorted(client.get_metric_history(run.info.run_id, name), key=lambda m: m.step)]
+            np.testing.assert_allclose(logged, history.groupby("epoch")[metric].agg(statistic))
+    assert run.inputs.dataset_inputs[0].dataset.digest == execution.card.sha256[:8]
+
+
+def test_a_cell_that_diverged_is_there_too(execution: Execution, client: MlflowClient) -> None:
+    track_execution(execution)
+    (run,) = [run for run in cells(client) if run.data.params["learning_rate"] == "1000.0"]
+    assert run.data.metrics["diverged"] == 1
+
+
+def test_what_an_interrupted_writer_left_is_written_anew(execution: Execution, client: MlflowClient) -> None:
+    track_execution(execution)
+    half = cells(client)[0]
+    client.update_run(half.info.run_id, status="RUNNING")
+    track_execution(execution)
+    runs = cells(client)
+    assert len(runs) == 5
+    assert half.info.run_id not in {run.info.run_id for run in runs}
+
+
+@pytest.mark.usefixtures("client")
+def test_the_champion_loads_from_mlflow_and_gives_the_recorded_test_accuracy(execution: Execution, digits) -> None:
+    parent = track_execution(execution)
+    model = mlflow.pyfunc.load_model(f"runs:/{parent}/champion")
+    accuracy = (model.predict(digits.test.x) == digits.test.y).mean()
+    assert accuracy == pytest.approx(execution.evaluation.metrics["champion"]["test_accuracy"])
+
+
+@pytest.mark.usefixtures("client")
+def test_the_champion_is_stored_without_pickles(execution: Execution, tmp_path: Path) -> None:
+    track_execution(execution)
+    files = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
+    assert ".safetensors" in files
+    assert not files & {".pkl", ".pickle", ".pt", ".pth", ".bin"}
+
+
+def test_a_deleted_experiment_comes_back(client: MlflowClient) -> None:
+    first = make_experiments(["mini"])["mini"]
+    client.delete_experiment(first)
+    assert make_experiments(["mini"])["mini"] == first
+
+
+def test_the_report_is_an_artifact_of_the_execution(execution: Execution, client: MlflowClient, tmp_path: Path) -> None:
+    parent = track_execution(execution)
+    page = tmp_path / "index.html"
+    page.write_text("<p>report</p>")
+    track_report(page, ["mini"])
+    assert [file.path for file in client.list_artifacts(parent, "report")] == ["report/index.html"]

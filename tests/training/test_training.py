@@ -1,0 +1,170 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.errors import ParamsError
+from pipeline.params import Cell, Network
+from pipeline.training import train_networks
+from pipeline.training.engine import train_stack
+from pipeline.training.order import Epochs
+from pipeline.training.results import KEY, METRICS
+from pipeline.training.stacks import Stack, into_stacks, stack_size
+from pipeline.training.workers import run_all
+
+
+def small(mini, epochs: int = 2, **changes):
+    return mini.model_copy(update={"training": mini.training.model_copy(update={"epochs": epochs}), **changes})
+
+
+def with_workers(params, workers: int):
+    return params.model_copy(
+        update={"compute": params.compute.model_copy(update={"workers": workers, "stack_size": 8})}
+    )
+
+
+@pytest.fixture(scope="module")
+def results(params, mini, digits):
+    return train_networks("mini", small(mini), with_workers(params, 2), digits, mini.networks())
+
+
+def test_every_network_has_a_row_and_every_finished_epoch(results, mini) -> None:
+    assert [tuple(row) for row in results.networks[KEY].itertuples(index=False)] == [
+        (*network.cell, network.seed) for network in mini.networks()
+    ]
+    assert len(results.history) == results.networks["epochs"].sum()
+
+
+def test_one_worker_and_two_give_equal_bytes(results, params, mini, digits, tmp_path: Path) -> None:
+    again = train_networks("mini", small(mini), with_workers(params, 1), digits, mini.networks())
+    results.save(tmp_path / "two")
+    again.save(tmp_path / "one")
+    for table in ("networks", "history"):
+        assert (tmp_path / "one" / f"{table}.parquet").read_bytes() == (
+            tmp_path / "two" / f"{table}.parquet"
+        ).read_bytes()
+
+
+def test_networks_learn(results) -> None:
+    learned = results.networks.query("learning_rate == 0.1 and batch_norm == 'none'")
+    assert learned["val_accuracy"].mean() > 0.8
+
+
+def test_a_network_that_diverges_is_recorded_without_scores(results) -> None:
+    diverged = results.networks[results.networks["status"] == "diverged"]
+    assert set(diverged["learning_rate"]) == {1000.0}
+    assert (diverged["health"] == "diverged").all()
+    assert (diverged["epochs"] < 2).all()
+    assert diverged[list(METRICS)].isna().all(axis=None)
+    trained = results.networks[results.networks["status"] == "trained"]
+    assert np.isfinite(trained[[*METRICS, "test_loss", "test_accuracy"]]).all(axis=None)
+
+
+def test_a_network_that_diverges_is_frozen(params, mini, digits) -> None:
+    cell = Cell("standard_normal", "relu", "none", "none", 1000.0)
+    module = train_stack(Stack("relu", "none", (Network(cell, 0),)), small(mini, 5), params, digits)
+    assert not module.alive.any()
+    assert len(module.history) < 5  # nothing is left to train: the trainer stops
+
+
+def test_the_training_scores_are_those_of_the_epochs_batches(params, mini, digits) -> None:
+    """As Keras reports them; here with a learning rate so small that the weights stay: the mean over all samples."""
+    cell = Cell("he_normal", "tanh", "none", "none", 1e-12)
+    module = train_stack(Stack("tanh", "none", (Network(cell, 3),)), small(mini, 1), params, digits)
+    plain = module.networks.unstack(0)
+    logits = plain(torch.from_numpy(digits.train.x))
+    y = torch.from_numpy(digits.train.y)
+    train = module.history[0].train
+    torch.testing.assert_close(train.loss[0], torch.nn.functional.cross_entropy(logits, y))
+    torch.testing.assert_close(train.accuracy[0], (logits.argmax(1) == y).float().mean())
+
+
+def test_scores_are_scikit_learns(params, mini, digits) -> None:
+    from sklearn.metrics import accuracy_score, log_loss
+
+    cell = Cell("glorot_uniform", "selu", "after", "none", 0.1)
+    module = train_stack(Stack("selu", "after", (Network(cell, 1), Network(cell, 2))), small(mini), params, digits)
+    for k in range(2):
+        p = module.networks.unstack(k)(torch.from_numpy(digits.test.x)).softmax(1).detach().double().numpy()
+        p /= p.sum(1, keepdims=True)
+        assert module.test.loss[k].item() == pytest.approx(log_loss(digits.test.y, p), rel=1e-5)
+        assert module.test.accuracy[k].item() == pytest.approx(accuracy_score(digits.test.y, p.argmax(1)))
+
+
+def test_an_epoch_shows_every_sample_once_in_the_seeds_own_order() -> None:
+    epoch = 0
+    epochs = Epochs([5, 6, 5], samples=100, epoch=lambda: epoch)
+    (first,) = list(epochs)
+    epoch = 1
+    (second,) = list(epochs)
+    for order in (*first, *second):
+        np.testing.assert_array_equal(np.sort(order), np.arange(100))
+    assert torch.equal(first[0], first[2])
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], second[0])
+
+
+def test_stacks_hold_every_network_once_and_share_activation_and_placement(params) -> None:
+    networks = params.study("digits").networks()
+    stacks = into_stacks(networks, 64)
+    assert sorted(n for stack in stacks for n in stack.networks) == networks
+    for stack in stacks:
+        assert {(n.cell.activation, n.cell.batch_norm) for n in stack.networks} == {
+            (stack.activation, stack.batch_norm)
+        }
+        modes = [n.cell.clipping for n in stack.networks]
+        assert sum(a != b for a, b in pairwise(modes)) == len(set(modes)) - 1
+        assert len(stack.networks) <= 64
+
+
+def test_a_larger_shape_gives_a_smaller_stack() -> None:
+    sizes = [stack_size(widths, None) for widths in ((64, 64, 64, 10), (784, 300, 100, 10), (784, 4000, 4000, 10))]
+    assert sizes[0] > sizes[1] > sizes[2] == 1
+
+
+def test_a_batch_larger_than_the_training_part_is_refused_before_training(params, mini, digits) -> None:
+    study = mini.model_copy(update={"training": mini.training.model_copy(update={"batch_size": 2000})})
+    with pytest.raises(ParamsError, match=r"studies.mini.training.batch_size: found 2,000; allowed: at most 1,077"):
+        train_networks("mini", study, params, digits, study.networks())
+
+
+def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_two(params, mini, digits) -> None:
+    study = mini.model_copy(update={"training": mini.training.model_copy(update={"batch_size": 269})})  # 4 · 269 + 1
+    with pytest.raises(ParamsError, match="batch norm needs two"):
+        train_networks("mini", study, params, digits, study.networks())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the accelerator")
+def test_an_accelerator_that_is_not_there_is_refused(params, mini, digits) -> None:
+    wanted = params.model_copy(update={"compute": params.compute.model_copy(update={"accelerator": "gpu"})})
+    with pytest.raises(ParamsError, match=r"compute.accelerator: found 'gpu', which this machine does not have"):
+        train_networks("mini", mini, wanted, digits, mini.networks())
+
+
+def test_an_error_in_a_worker_reaches_the_caller() -> None:
+    def work(task: int, _notify) -> int:
+        if task == 2:
+            raise ValueError("task 2")
+        return task
+
+    with pytest.raises(ValueError, match="task 2"):
+        list(run_all(work, range(4), workers=2, notify=print))
+
+
+def test_workers_notify_the_caller() -> None:
+    heard = []
+
+    def work(task: int, notify) -> int:
+        notify(task)
+        return task * task
+
+    assert sorted(run_all(work, range(5), workers=2, notify=heard.append)) == [0, 1, 4, 9, 16]
+    assert sorted(heard) == list(range(5))
+
+
+def test_tables_hold_nothing_that_changes_from_run_to_run(results) -> None:
+    assert "seconds" not in {*results.networks, *results.history}
+    assert isinstance(results.timings, pd.DataFrame)

@@ -1,20 +1,17 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-browser lint check bench ui report track format
+.PHONY: help repro test test-browser lint check bench ui report summary track format
 
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# What DVC's own command line would print about itself is no news here.
-export DVC_NO_ANALYTICS := 1
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-repro: $(VENV)/installed .dvc/ready check ## Run the pipeline: every study that `run` in params.yaml names
-	dvc repro
-	@echo
+repro: $(VENV)/installed .dvc/tmp/ready check ## Run the pipeline: every study that `run` in params.yaml names
+	@dvc repro
 	@$(MAKE) --no-print-directory report
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
 
@@ -47,13 +44,16 @@ ui: $(VENV)/installed ## Open the MLflow UI on 127.0.0.1:5000
 report: ## Say where the report is
 	@test -f report/index.html && echo "report:  file://$(CURDIR)/report/index.html" || echo "no report yet: make repro"
 
+summary: $(VENV)/installed ## Print the metrics of the last run as Markdown
+	@dvc metrics show --md
+
 track: $(VENV)/installed ## Bring MLflow up to date with the results, without training
 	python -m stages.track
 
-# A source archive has no .git: DVC is told so once. (`dvc config` itself needs no repository.)
-.dvc/ready: $(VENV)/installed
+# A source archive has no .git: DVC is told so, once.
+.dvc/tmp/ready:
 	@mkdir -p .dvc/tmp
-	@git rev-parse --show-toplevel >/dev/null 2>&1 || printf '[core]\n    no_scm = true\n' > .dvc/config.local
+	@test -e .git || printf '[core]\n    no_scm = true\n' > .dvc/config.local
 	@touch $@
 
 $(VENV)/bin/python:

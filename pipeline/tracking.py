@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import platform
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -30,21 +31,31 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from rich.console import Console
 from rich.progress import track
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from pipeline.data import Card
-from pipeline.evaluation.champion_model import ARTIFACT
-from pipeline.evaluation.evaluate import CHAMPION_FOLDER, Evaluation
+from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
 from pipeline.params import AXES, Params
-from pipeline.training import Results
-from pipeline.training.results import METRICS
+from pipeline.training.results import METRICS, Results
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"
 VERSIONS = ("torch", "pytorch-lightning", "numpy", "scikit-learn", "mlflow", "dvc")
+BATCH = 1000
+"""Metrics that MLflow takes at a time."""
 PROJECT = Path(__file__).parent
 
 for _name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@event.listens_for(Engine, "connect")
+def _write_ahead(connection: Any, _record: Any) -> None:
+    """Let SQLite append to a log rather than rewrite pages at each of MLflow's commits; the UI can read meanwhile."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 class Execution(NamedTuple):
@@ -94,6 +105,8 @@ def track_execution(execution: Execution) -> str:
         if parent.new:
             _write_execution(client, parent.id, execution)
         cells = list(execution.results.networks.groupby(list(AXES), sort=True))
+        histories = dict(iter(execution.results.history.groupby(list(AXES))))
+        unfinished = execution.results.history.iloc[:0]  # of a cell in which every network diverged at once
         written = 0
         console = Console()
         for axes, networks in track(
@@ -101,7 +114,7 @@ def track_execution(execution: Execution) -> str:
         ):
             cell = dict(zip(AXES, axes, strict=True))
             tags = common | {axis: str(value) for axis, value in cell.items()} | {"mlflow.parentRunId": parent.id}
-            history = _of_cell(execution.results.history, cell)
+            history = histories.get(axes, unfinished)
             digest = _cell_digest(execution, networks, history)
             with _run(client, experiment, known, digest, _cell_name(cell), tags | {KIND: "cell"}) as run:
                 if run.new:
@@ -211,10 +224,10 @@ def _write_cell(
         "epochs": study.training.epochs,
         "batch_size": study.training.batch_size,
     }
-    for start in range(0, len(curves), 1000):  # MLflow's limit for one batch
-        client.log_batch(run, metrics=curves[start : start + 1000])
-    client.log_batch(run, _metrics(final), [Param(key, str(value)) for key, value in params.items()])
-    client.log_inputs(run, [_dataset(execution.card)])
+    metrics = _metrics(final) + curves
+    client.log_batch(run, metrics[:BATCH], [Param(key, str(value)) for key, value in params.items()])
+    for start in range(BATCH, len(metrics), BATCH):
+        client.log_batch(run, metrics[start : start + BATCH])
 
 
 def _log_champion(run: str, execution: Execution) -> None:
@@ -249,10 +262,6 @@ def _cell_name(cell: dict[str, Any]) -> str:
     parts += [f"batch norm {cell['batch_norm']}"] * (cell["batch_norm"] != "none")
     parts += [f"clip {cell['clipping']}"] * (cell["clipping"] != "none")
     return " · ".join([*parts, f"lr {cell['learning_rate']:g}"])
-
-
-def _of_cell(table: pd.DataFrame, cell: dict[str, Any]) -> pd.DataFrame:
-    return table.loc[(table[list(cell)] == pd.Series(cell)).all(axis=1)]
 
 
 def _execution_digest(execution: Execution) -> str:

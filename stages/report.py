@@ -1,7 +1,7 @@
 """Stage ``report``: one page over all studies that ran. Usage: ``python -m stages.report``."""
 
 from pipeline import data
-from pipeline.evaluation.evaluate import load_evaluation
+from pipeline.evaluation.files import load_evaluation
 from pipeline.params import load_params
 from pipeline.report.page import write_report
 from pipeline.report.tables import StudyResults

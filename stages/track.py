@@ -1,7 +1,7 @@
 """Bring MLflow up to date with the results, without training. Usage: ``python -m stages.track``."""
 
 from pipeline import data
-from pipeline.evaluation.evaluate import load_evaluation
+from pipeline.evaluation.files import load_evaluation
 from pipeline.params import load_params
 from pipeline.tracking import Execution, track_execution, track_report
 from pipeline.training.results import load_results

@@ -2,7 +2,7 @@
 
 from pipeline import data
 from pipeline.params import load_params
-from pipeline.training import train_networks
+from pipeline.training.engine import train_networks
 from stages import PREPARED, RESULTS, run
 
 

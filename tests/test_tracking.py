@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.tracking import Execution, make_experiments, track_execution, track_report
-from pipeline.training import train_networks
+from pipeline.training.engine import train_networks
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,14 @@ def test_a_cell_is_written_whole(execution: Execution, client: MlflowClient) -> 
         for name, statistic in ((metric, "mean"), (f"{metric}_sd", "std")):
             logged = [m.value for m in sorted(client.get_metric_history(run.info.run_id, name), key=lambda m: m.step)]
             np.testing.assert_allclose(logged, history.groupby("epoch")[metric].agg(statistic))
-    assert run.inputs.dataset_inputs[0].dataset.digest == execution.card.sha256[:8]
+
+
+def test_an_execution_names_its_dataset_and_settings(execution: Execution, client: MlflowClient) -> None:
+    run = client.get_run(track_execution(execution))
+    (logged,) = run.inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("digits", execution.card.sha256[:8])
+    assert run.data.params["training.epochs"] == "2"
+    assert run.data.metrics["champion.test_accuracy"] == execution.evaluation.metrics["champion"]["test_accuracy"]
 
 
 def test_a_cell_that_diverged_is_there_too(execution: Execution, client: MlflowClient) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.champion import load_champion, predict
-
-ARTIFACT = "champion"
+from pipeline.evaluation.files import ARTIFACT
 
 
 class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]

@@ -1,8 +1,7 @@
 """A study's evaluation, from its tables to what the report and MLflow show."""
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
@@ -10,27 +9,10 @@ from sklearn.metrics import classification_report, confusion_matrix
 from pipeline.data import Dataset
 from pipeline.evaluation.cells import chance_limit, summarize_cells
 from pipeline.evaluation.champion import architecture, choose_champion, describe, predict, retrain, save_champion
+from pipeline.evaluation.files import CHAMPION_FOLDER, Evaluation, save_evaluation
 from pipeline.evaluation.references import reference_scores
 from pipeline.params import AXES, Params, Study
-from pipeline.training import Results
-from pipeline.training.results import rows_of
-
-CELLS_FILE = "cells.parquet"
-METRICS_FILE = "metrics.json"
-DETAILS_FILE = "evaluation.json"
-CHAMPION_FOLDER = "champion"
-
-
-class Evaluation(NamedTuple):
-    """What `evaluate` found out."""
-
-    cells: pd.DataFrame
-    """See `summarize_cells`."""
-    metrics: dict[str, Any]
-    """Small: counts, the best cell, the champion, the references. A DVC metric."""
-    details: dict[str, Any]
-    """``classes``, the champion's ``confusion`` matrix ``[actual][predicted]`` and ``per_class`` scores on the test
-    part, the ``chance_limit`` of validation accuracy, and the ``data`` card."""
+from pipeline.training.results import Results, rows_of
 
 
 def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, folder: Path) -> Evaluation:
@@ -74,25 +56,8 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
             ),
         }  # fmt: skip
     evaluation = Evaluation(cells, metrics, details)
-    _save(evaluation, folder)
+    save_evaluation(evaluation, folder)
     return evaluation
-
-
-def load_evaluation(folder: Path) -> Evaluation:
-    """Read what `evaluate` wrote."""
-    return Evaluation(
-        pd.read_parquet(folder / CELLS_FILE),
-        json.loads((folder / METRICS_FILE).read_text(encoding="utf-8")),
-        json.loads((folder / DETAILS_FILE).read_text(encoding="utf-8")),
-    )
-
-
-def _save(evaluation: Evaluation, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CHAMPION_FOLDER).mkdir(exist_ok=True)  # an output of the stage, even where nothing was trained
-    evaluation.cells.to_parquet(folder / CELLS_FILE, index=False)
-    for name, content in ((METRICS_FILE, evaluation.metrics), (DETAILS_FILE, evaluation.details)):
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _best_cell(cells: pd.DataFrame) -> dict[str, Any] | None:

@@ -29,7 +29,11 @@ def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
     """Return the learning curves: a line for each setting's mean, a band from its lowest to its highest seed."""
     base = alt.Chart(curves).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
-        color=alt.Color("setting:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=320)),
+        color=alt.Color(
+            "setting:N",
+            title=None,
+            legend=alt.Legend(orient="bottom", columns=1, labelLimit=320, symbolType="stroke", symbolOpacity=1),
+        ),
     )
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q")
     line = base.mark_line(point=alt.OverlayMarkDef(size=14)).encode(

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pipeline.data import Card
-from pipeline.evaluation.evaluate import Evaluation
+from pipeline.evaluation.files import Evaluation
 from pipeline.params import ACTIVATIONS, AXES, INITIALIZERS, Study
-from pipeline.training import Results
+from pipeline.training.results import Results
 
 TOP = 5
 """Settings whose learning curves are drawn."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from pipeline.params import AXES, Network
-from pipeline.training.module import StackModule
+
+if TYPE_CHECKING:  # reading tables takes no torch
+    from torch import Tensor
+
+    from pipeline.training.module import StackModule
 
 KEY = [*AXES, "seed"]
 """The columns that say which network a row is about."""
@@ -40,7 +43,7 @@ def load_results(folder: Path) -> Results:
     return Results(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in Results._fields})
 
 
-def tabulate(module: StackModule, seconds: float, device: str) -> Results:
+def tabulate(module: "StackModule", seconds: float, device: str) -> Results:
     """Return the tables of one trained stack."""
     assert module.test is not None  # noqa: S101
     keys = pd.DataFrame([(*network.cell, network.seed) for network in module.stack.networks], columns=KEY)
@@ -82,5 +85,5 @@ def rows_of(table: pd.DataFrame, network: Network) -> pd.DataFrame:
     return table[np.logical_and.reduce([table[column] == value for column, value in zip(KEY, wanted, strict=True)])]
 
 
-def _numpy(tensor: Tensor) -> np.ndarray:
+def _numpy(tensor: "Tensor") -> np.ndarray:
     return tensor.detach().cpu().numpy()

@@ -6,11 +6,11 @@ import pytest
 
 from pipeline.errors import ReproducibilityError
 from pipeline.evaluation.champion import architecture, choose_champion, load_champion, predict, retrain, save_champion
-from pipeline.evaluation.evaluate import evaluate, load_evaluation
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.files import load_evaluation
 from pipeline.evaluation.references import REFERENCES, reference_scores
 from pipeline.params import ACTIVATIONS, Cell, Network
-from pipeline.training import train_networks
-from pipeline.training.engine import train_stack
+from pipeline.training.engine import train_networks, train_stack
 from pipeline.training.stacks import Stack
 
 

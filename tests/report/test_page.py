@@ -10,7 +10,7 @@ from pipeline.evaluation.evaluate import evaluate
 from pipeline.report.charts import heat
 from pipeline.report.page import write_report
 from pipeline.report.tables import StudyResults
-from pipeline.training import train_networks
+from pipeline.training.engine import train_networks
 
 
 class Tags(HTMLParser):

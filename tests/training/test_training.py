@@ -8,8 +8,7 @@ import torch
 
 from pipeline.errors import ParamsError
 from pipeline.params import Cell, Network
-from pipeline.training import train_networks
-from pipeline.training.engine import train_stack
+from pipeline.training.engine import train_networks, train_stack
 from pipeline.training.order import Epochs
 from pipeline.training.results import KEY, METRICS
 from pipeline.training.stacks import Stack, into_stacks, stack_size

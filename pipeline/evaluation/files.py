@@ -1,0 +1,44 @@
+"""What an evaluation is, and the files that hold it."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+CELLS_FILE = "cells.parquet"
+METRICS_FILE = "metrics.json"
+DETAILS_FILE = "evaluation.json"
+CHAMPION_FOLDER = "champion"
+ARTIFACT = "champion"
+"""The folder's name among the artifacts of the model that MLflow keeps."""
+
+
+class Evaluation(NamedTuple):
+    """What `pipeline.evaluation.evaluate` found out."""
+
+    cells: pd.DataFrame
+    """See `summarize_cells`."""
+    metrics: dict[str, Any]
+    """Small: counts, the best cell, the champion, the references. A DVC metric."""
+    details: dict[str, Any]
+    """``classes``, the champion's ``confusion`` matrix ``[actual][predicted]`` and ``per_class`` scores on the test
+    part, the ``chance_limit`` of validation accuracy, and the ``data`` card."""
+
+
+def load_evaluation(folder: Path) -> Evaluation:
+    """Read what `save_evaluation` wrote."""
+    return Evaluation(
+        pd.read_parquet(folder / CELLS_FILE),
+        json.loads((folder / METRICS_FILE).read_text(encoding="utf-8")),
+        json.loads((folder / DETAILS_FILE).read_text(encoding="utf-8")),
+    )
+
+
+def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write an evaluation's files. Equal evaluations give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CHAMPION_FOLDER).mkdir(exist_ok=True)  # an output of the stage, even where nothing was trained
+    evaluation.cells.to_parquet(folder / CELLS_FILE, index=False)
+    for name, content in ((METRICS_FILE, evaluation.metrics), (DETAILS_FILE, evaluation.details)):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,62 @@
+"""A scratch clone of the working tree, with the project's own environment, where the real dvc runs."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT
+
+
+class Clone:
+    """A clone in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True)
+        for name in files.splitlines():
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        self.change(lambda params: params.update(run=["mini"]))
+
+    def change(self, edit: Callable[[dict], object]) -> None:
+        """Edit params.yaml."""
+        yaml = YAML()
+        params = yaml.load((self.folder / "params.yaml").read_text())
+        edit(params)
+        with (self.folder / "params.yaml").open("w") as file:
+            yaml.dump(params, file)
+
+    def dvc(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the project's dvc, as a user does who has activated nothing."""
+        return self._run([str(self.folder / ".venv/bin/dvc"), *words], check)
+
+    def make(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a target of the Makefile; what it would install is there."""
+        return self._run(["make", "--assume-old=.venv/installed", *words], check=True)
+
+    def _run(self, command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DVC_"))}
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done
+
+    def git(self, *words: str) -> None:
+        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        subprocess.run(["git", *identity, *words], cwd=self.folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    made = Clone(tmp_path_factory.mktemp("clone"))
+    made.git("init", "--initial-branch=main")
+    made.git("add", "-A")
+    made.git("commit", "-m", "a clone")
+    return made

@@ -1,0 +1,136 @@
+"""The real dvc and a real MLflow database, from a bare clone to a report. The tests build on each other, in order."""
+
+import json
+import re
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from tests.e2e.conftest import Clone
+
+pytestmark = pytest.mark.e2e
+TABLES = ("networks.parquet", "history.parquet", "metrics.json")
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"Running stage '(.+?)'", output)
+
+
+def contents(clone: Clone) -> dict[str, bytes]:
+    return {name: (clone.folder / "results/mini" / name).read_bytes() for name in TABLES}
+
+
+def test_dvc_repro_runs_every_stage_of_the_study(clone: Clone, mini) -> None:
+    done = clone.dvc("repro")
+    assert ran(done.stdout) == ["prepare@mini", "train@mini", "evaluate@mini", "report"]
+    networks = pd.read_parquet(clone.folder / "results/mini/networks.parquet")
+    assert len(networks) == len(mini.networks())
+    assert set(networks["status"]) == {"trained", "diverged"}
+    assert (clone.folder / "report/index.html").is_file()
+
+
+def test_a_second_run_does_nothing(clone: Clone) -> None:
+    assert ran(clone.dvc("repro").stdout) == []
+    assert "up to date" in clone.dvc("status").stdout
+
+
+def test_forced_runs_give_equal_bytes(clone: Clone) -> None:
+    first = contents(clone)
+    clone.dvc("repro", "--force", "evaluate@mini")
+    assert contents(clone) == first
+
+
+def test_mlflow_shows_one_run_per_cell_though_the_study_ran_twice(clone: Clone) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{clone.folder}/mlflow.db")
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("mini")
+    assert experiment is not None
+    cells = client.search_runs([experiment.experiment_id], "tags.kind = 'cell'")
+    expected = pd.read_parquet(clone.folder / "results/mini/cells.parquet")
+    assert len(cells) == len(expected)
+    assert {run.data.tags["dvc_stage"] for run in cells} == {"evaluate@mini"}
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'execution'")
+    assert [file.path for file in client.list_artifacts(parent.info.run_id, "report")] == ["report/index.html"]
+
+
+def test_metrics_and_plots_are_dvcs(clone: Clone) -> None:
+    metrics = json.loads(clone.dvc("metrics", "show", "--json").stdout)
+    shown = metrics[""]["data"]["results/mini/metrics.json"]["data"]
+    assert shown == json.loads((clone.folder / "results/mini/metrics.json").read_text())
+    clone.dvc("plots", "show")
+    page = (clone.folder / "dvc_plots/index.html").read_text()
+    for title in ("Learning curves", "Validation accuracy by initializer", "confusion"):
+        assert title in page
+
+
+def test_editing_the_report_trains_nothing(clone: Clone) -> None:
+    style = clone.folder / "pipeline/report/page.css"
+    style.write_text(style.read_text() + "\n/* edited */\n")
+    assert ran(clone.dvc("repro").stdout) == ["report"]
+
+
+def test_editing_one_axis_prepares_nothing(clone: Clone) -> None:
+    before = contents(clone)
+    clone.change(lambda params: params["studies"]["mini"]["grid"][1].update(clipping=["none", "value"]))
+    assert "studies.mini.grid" in clone.dvc("params", "diff").stdout
+    assert ran(clone.dvc("repro", "train@mini").stdout) == ["train@mini"]
+    clone.git("checkout", "params.yaml")
+    done = clone.dvc("repro")
+    assert contents(clone) == before
+    assert "networks trained" not in done.stdout  # restored from DVC's run cache
+
+
+def test_an_experiment_may_name_its_studies(clone: Clone) -> None:
+    done = clone.dvc("exp", "run", "-S", "run=[mini]")
+    assert "Ran experiment" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda p: p["studies"]["mini"]["grid"][0].update(initializer=["he_norml"]), "did you mean 'he_normal'"),
+        (lambda p: p["studies"]["mini"]["training"].update(epochs=0), "studies.mini.training.epochs: found 0"),
+        (lambda p: p["studies"]["mini"]["training"].update(batch_size=5000), "allowed: at most 1,077"),
+        (lambda p: p.update(run=["minni"]), "minni"),
+        (lambda p: p["studies"]["mini"].pop("training"), "studies.mini.training"),
+    ],
+)
+def test_wrong_parameters_end_dvc_repro_before_any_training(clone: Clone, edit, message: str) -> None:
+    clone.change(edit)
+    done = clone.dvc("repro", check=False)
+    clone.git("checkout", "params.yaml")
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "networks trained" not in done.stdout
+
+
+def test_a_table_of_the_users_is_a_study_like_any_other(clone: Clone) -> None:
+    from sklearn.datasets import load_wine
+
+    load_wine(as_frame=True).frame.to_csv(clone.folder / "data/tables/wine.csv", index=False)
+
+    def add(params: dict) -> None:
+        study = json.loads(json.dumps(params["studies"]["mini"]))
+        study["data"] |= {"source": "table", "path": "data/tables/wine.csv", "target": "target"}
+        study["training"] |= {"batch_size": 16}
+        study["grid"] = study["grid"][1:2]
+        params["studies"]["wine"] = study
+        params["run"] = ["wine"]
+
+    clone.change(add)
+    clone.dvc("repro", "train@wine")
+    networks = pd.read_parquet(clone.folder / "results/wine/networks.parquet")
+    assert networks["test_accuracy"].mean() > 0.6
+    clone.git("checkout", "params.yaml")
+
+
+def test_a_source_archive_without_git_runs_too(tmp_path: Path) -> None:
+    archive = Clone(tmp_path)
+    assert not (tmp_path / ".git").exists()
+    archive.make(".dvc/tmp/ready", "check")
+    assert ran(archive.dvc("repro", "prepare@mini").stdout) == ["prepare@mini"]
+    assert "up to date" in archive.dvc("status", "prepare@mini").stdout

@@ -108,6 +108,7 @@ def track_execution(execution: Execution) -> str:
         histories = dict(iter(execution.results.history.groupby(list(AXES))))
         unfinished = execution.results.history.iloc[:0]  # of a cell in which every network diverged at once
         written = 0
+        print(f"{execution.study}: bringing MLflow up to date with {len(cells):,} cells")
         console = Console()
         for axes, networks in track(
             cells, f"{execution.study}: MLflow", console=console, disable=not console.is_terminal

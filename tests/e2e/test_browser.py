@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.e2e.conftest import Clone
 
@@ -67,9 +68,15 @@ def ui(ran: Clone) -> Iterator[str]:
         server.wait()
 
 
-def test_the_mlflow_ui_shows_the_study_and_its_cells(browser, ui: str) -> None:
+def test_the_mlflow_ui_shows_the_study_and_its_cells(browser, ui: str, ran: Clone, mini) -> None:
+    client = MlflowClient(f"sqlite:///{ran.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("mini").experiment_id
+    name = "relu · he_normal · clip value · lr 0.1"
+    (cell,) = client.search_runs([experiment], f"attributes.run_name = '{name}'")
     page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.goto(f"{ui}/#/experiments")
-    page.get_by_text("mini", exact=True).first.click()
-    page.get_by_text("relu · he_normal", exact=False).first.wait_for(timeout=60_000)
+    page.goto(f"{ui}/#/experiments/{experiment}/runs")
+    page.get_by_text(f"mini: {len(mini.networks())} networks").first.wait_for(timeout=60_000)
+    page.goto(f"{ui}/#/experiments/{experiment}/runs/{cell.info.run_id}/model-metrics")
+    for text in (name, "val_accuracy", "val_accuracy_sd"):
+        page.get_by_text(text, exact=True).first.wait_for(timeout=60_000)
     page.close()

@@ -1,4 +1,3 @@
-import numpy as np
 import torch
 from scipy import stats
 
@@ -14,10 +13,6 @@ def test_purposes_of_a_seed_have_nothing_in_common() -> None:
         derive(seed, *purpose) for seed in range(50) for purpose in (("weights", 0), ("weights", 1), ("order", 0))
     ]
     assert len(set(purposes)) == len(purposes)
-
-
-def test_a_seed_read_from_a_table_is_the_same_seed() -> None:
-    assert derive(np.int64(7), "weights", 0) == derive(7, "weights", 0)
 
 
 def test_counter_draws_are_uniform() -> None:

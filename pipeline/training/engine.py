@@ -120,9 +120,11 @@ def choose_device(params: Params) -> torch.device:
 
 
 def _workers(params: Params, device: torch.device) -> int:
-    """Return how many processes train stacks side by side: on a CPU as many as there are cores, elsewhere one."""
+    """Return how many processes train stacks side by side: one on a GPU, which a single stack fills."""
     wanted = params.compute.workers
-    return wanted if isinstance(wanted, int) else cores() if device.type == "cpu" else 1
+    if device.type != "cpu":
+        return 1
+    return wanted if isinstance(wanted, int) else cores()
 
 
 def _stack_size(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 from pipeline.errors import PipelineError
 
@@ -19,7 +20,7 @@ def run(stage: Callable[..., None]) -> None:
     except PipelineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted")
+        sys.exit("interrupted: what finished stages made is kept; run again to go on")
 
 
 @contextmanager
@@ -29,5 +30,5 @@ def tracked(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # whatever a database, a server or the network may raise
         message = str(error).strip().splitlines()
-        reason = message[0] if message else type(error).__name__
+        reason = shorten(message[0], 160) if message else type(error).__name__
         print(f"warning: {what} is not in MLflow yet ({reason}); `make track` writes it", file=sys.stderr)

@@ -70,7 +70,7 @@ def _pool(workers: int, context: Any, begin_with: tuple[Any, ...]) -> Iterator[P
         yield pool
     except BaseException:
         for process in multiprocessing.active_children():
-            process.terminate()
+            process.kill()  # Lightning hears SIGTERM, and would finish its epoch first
         raise
     finally:
         pool.shutdown(cancel_futures=True)

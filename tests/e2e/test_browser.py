@@ -77,6 +77,6 @@ def test_the_mlflow_ui_shows_the_study_and_its_cells(browser, ui: str, ran: Clon
     page.goto(f"{ui}/#/experiments/{experiment}/runs")
     page.get_by_text(f"mini: {len(mini.networks())} networks").first.wait_for(timeout=60_000)
     page.goto(f"{ui}/#/experiments/{experiment}/runs/{cell.info.run_id}/model-metrics")
-    for text in (name, "val_accuracy", "val_accuracy_sd"):
+    for text in (name, "best_val_accuracy", "test_accuracy"):
         page.get_by_text(text, exact=True).first.wait_for(timeout=60_000)
     page.close()

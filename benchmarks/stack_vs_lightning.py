@@ -20,6 +20,7 @@ from pipeline.data import Dataset, Part
 from pipeline.data.prepare import prepare
 from pipeline.params import Cell, Network, Params, Study, load_params
 from pipeline.training.engine import train_networks
+from pipeline.training.stacks import widths_of
 
 GOALS = {"digits": 20.0, "fashion_notebook": 3.0}
 """At least how many times cheaper a network of the stack is meant to be."""
@@ -36,7 +37,7 @@ class Plain(pl.LightningModule):
 
     def __init__(self, study: Study, cell: Cell, dataset: Dataset) -> None:
         super().__init__()
-        widths = (dataset.card.features, *study.hidden_widths, len(dataset.card.classes))
+        widths = widths_of(study, dataset.card)
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(widths[:-1]):
             layers += [nn.Linear(fan_in, fan_out), nn.ReLU() if cell.activation == "relu" else nn.LeakyReLU(0.3)]

@@ -440,13 +440,9 @@ def _siblings(path: Sequence[int | str]) -> list[str]:
     """Return the keys allowed where an unknown one was found, by walking the models along the path."""
     model: Any = Params
     for part in path[:-1]:
-        if isinstance(part, int):
-            continue  # an item of a list: its model was taken when the list's key was
-        models = [m for m in _models(model) if part in m.model_fields]
-        model = (
-            models[0].model_fields[part] if models else model
-        )  # a study's own name: its model was taken with the dict
-        model = model.annotation if models else model
+        models = [m for m in _models(model) if str(part) in m.model_fields]
+        if models:  # else an item of a list, or a study's name: its model was taken with the list or the dict
+            model = models[0].model_fields[str(part)].annotation
     return sorted({name for m in _models(model) for name in m.model_fields})
 
 

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlflow
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run
+from mlflow.entities import DatasetInput, InputTag, Metric, Param
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from rich.console import Console
@@ -36,6 +37,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.data import Card
 from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
+from pipeline.evaluation.names import cell_name
 from pipeline.params import AXES, Params
 from pipeline.training.results import METRICS, Results
 
@@ -117,7 +119,7 @@ def track_execution(execution: Execution) -> str:
             tags = common | {axis: str(value) for axis, value in cell.items()} | {"mlflow.parentRunId": parent.id}
             history = histories.get(axes, unfinished)
             digest = _cell_digest(execution, networks, history)
-            with _run(client, experiment, known, digest, _cell_name(cell), tags | {KIND: "cell"}) as run:
+            with _run(client, experiment, known, digest, cell_name(cell), tags | {KIND: "cell"}) as run:
                 if run.new:
                     _write_cell(client, run.id, cell, execution, networks, history)
                     written += 1
@@ -166,17 +168,16 @@ def _finished_runs(client: MlflowClient, experiment: str) -> dict[str, str]:
     while True:
         page = client.search_runs([experiment], max_results=1000, page_token=token)
         for run in page:
-            if DIGEST in run.data.tags and _finished(run):
-                finished[run.data.tags[DIGEST]] = run.info.run_id
-            elif DIGEST in run.data.tags:
+            digest = run.data.tags.get(DIGEST)
+            if digest is None:
+                continue  # somebody else's
+            if run.info.status == "FINISHED":
+                finished[digest] = run.info.run_id
+            else:
                 client.delete_run(run.info.run_id)
         token = page.token
         if not token:
             return finished
-
-
-def _finished(run: Run) -> bool:
-    return bool(run.info.status == "FINISHED")
 
 
 def _write_execution(client: MlflowClient, run: str, execution: Execution) -> None:
@@ -235,8 +236,8 @@ def _log_champion(run: str, execution: Execution) -> None:
     """Log the champion as a pyfunc model: code from files, weights from safetensors; nothing is pickled."""
     features = execution.card.features
     signature = ModelSignature(
-        inputs=Schema([TensorSpec(pd.Series(dtype="float32").dtype, (-1, features))]),
-        outputs=Schema([TensorSpec(pd.Series(dtype="int64").dtype, (-1,))]),
+        inputs=Schema([TensorSpec(np.dtype("float32"), (-1, features))]),
+        outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
     )
     with mlflow.start_run(run_id=run), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*input example.*")  # there is a signature
@@ -255,14 +256,6 @@ def _log_champion(run: str, execution: Execution) -> None:
 
 def _execution_name(execution: Execution) -> str:
     return f"{execution.study}: {len(execution.results.networks):,} networks"
-
-
-def _cell_name(cell: dict[str, Any]) -> str:
-    """Return ``relu · he_normal · lr 0.1``, with batch norm and clipping where there are any."""
-    parts = [cell["activation"], cell["initializer"]]
-    parts += [f"batch norm {cell['batch_norm']}"] * (cell["batch_norm"] != "none")
-    parts += [f"clip {cell['clipping']}"] * (cell["clipping"] != "none")
-    return " · ".join([*parts, f"lr {cell['learning_rate']:g}"])
 
 
 def _execution_digest(execution: Execution) -> str:

@@ -17,7 +17,7 @@ from pipeline.networks import StackedMLP
 from pipeline.params import AXES, Activations, BatchNorm, BatchNormPlacement, Cell, Network, Params, Study
 from pipeline.training.engine import choose_device, train_stack
 from pipeline.training.results import KEY, rows_of, tabulate
-from pipeline.training.stacks import Stack
+from pipeline.training.stacks import Stack, widths_of
 
 WEIGHTS_FILE = "weights.safetensors"
 NETWORK_FILE = "network.json"
@@ -91,7 +91,7 @@ def describe(network: Network) -> str:
 def architecture(network: Network, study: Study, params: Params, dataset: Dataset) -> Architecture:
     """Return a network's architecture."""
     return Architecture(
-        widths=(dataset.card.features, *study.hidden_widths, len(dataset.card.classes)),
+        widths=widths_of(study, dataset.card),
         activation=network.cell.activation,
         batch_norm=network.cell.batch_norm,
         activations=params.activations,

@@ -52,7 +52,7 @@ class Sigmoid(torch.autograd.Function):
 class ELU(torch.autograd.Function):
     """scale · (z if z > 0 else alpha · (exp z - 1)): ELU with scale 1, SELU with its own two constants.
 
-    exp z - 1 is 2 t / (1 - t) with t = tanh(z / 2), as exact near 0 and three times faster than ``expm1``.
+    exp z - 1 is 2 t / (1 - t) with t = tanh(z / 2), as exact near 0; tanh takes a third of ``expm1``'s time.
     """
 
     @staticmethod
@@ -114,7 +114,7 @@ class Mish(torch.autograd.Function):
 
 
 def _positive(z: Tensor) -> Tensor:
-    """Return 1 where z > 0, else 0. By sign and clamp: masks and ``where`` take 20 times as long (torch 2.13, CPU)."""
+    """Return 1 where z > 0, else 0. By sign and clamp: ``where`` takes ten times as long (torch 2.13, CPU)."""
     return z.sign().clamp_(min=0)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.evaluation.names import setting_name
 from pipeline.params import AXES, Params
 from pipeline.report.charts import curves_chart, failures_chart, heat
 from pipeline.report.tables import (
@@ -17,7 +18,6 @@ from pipeline.report.tables import (
     confusion_table,
     heatmaps,
     learning_curves,
-    setting_name,
     settings_table,
 )
 

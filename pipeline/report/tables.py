@@ -6,6 +6,7 @@ import pandas as pd
 
 from pipeline.data import Card
 from pipeline.evaluation.files import Evaluation
+from pipeline.evaluation.names import cell_name
 from pipeline.params import ACTIVATIONS, AXES, INITIALIZERS, Study
 from pipeline.training.results import Results
 
@@ -41,14 +42,6 @@ class Heatmap(NamedTuple):
     """For each activation, a cell for each initializer; ``None`` where the study has none."""
 
 
-def setting_name(cell: Any) -> str:
-    """Return a cell's setting in words, without what it leaves out: ``relu · he_normal · batch norm before``."""
-    parts = [cell["activation"], cell["initializer"]]
-    parts += [f"batch norm {cell['batch_norm']}"] * (cell["batch_norm"] != "none")
-    parts += [f"clip {cell['clipping']}"] * (cell["clipping"] != "none")
-    return " · ".join(parts)
-
-
 def heatmaps(study: StudyResults) -> list[Heatmap]:
     """Return a heatmap for each placement and clipping mode, those without clipping first."""
     maps = []
@@ -76,8 +69,7 @@ def learning_curves(study: StudyResults) -> pd.DataFrame:
     for cell in study.tuned.head(TOP).to_dict("records"):
         own = history[(history[list(AXES)] == pd.Series({axis: cell[axis] for axis in AXES})).all(axis=1)]
         curve = own.groupby("epoch")["val_accuracy"].agg(val_accuracy="mean", low="min", high="max").reset_index()
-        name = f"{setting_name(cell)} · lr {cell['learning_rate']:g}"
-        curves.append(curve.assign(study=study.name, setting=name))
+        curves.append(curve.assign(study=study.name, setting=cell_name(cell)))
     columns = ["study", "setting", "epoch", "val_accuracy", "low", "high"]
     return pd.concat(curves)[columns] if curves else pd.DataFrame(columns=columns)
 

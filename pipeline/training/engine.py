@@ -16,7 +16,7 @@ from pipeline.training.cpu import keep_freed_memory, whole_products
 from pipeline.training.module import StackModule
 from pipeline.training.progress import GridProgress
 from pipeline.training.results import Results, combine, tabulate
-from pipeline.training.stacks import Stack, into_stacks, stack_size
+from pipeline.training.stacks import Stack, into_stacks, stack_size, widths_of
 from pipeline.training.workers import Notify, cores, run_all
 
 # Lightning greets every trainer, and uses a name that torch 2.13 has deprecated: neither is news to the user.
@@ -91,7 +91,7 @@ def check_fit(title: str, study: Study, dataset: Dataset) -> None:
             f"studies.{title}.training.batch_size: found {study.training.batch_size:,}; "
             f"allowed: at most {samples:,}, the training samples"
         )
-    if study.training.batch_size > 1 and samples % study.training.batch_size == 1 and _normalizes(study):
+    if samples % study.training.batch_size == 1 and _normalizes(study):
         raise ParamsError(
             f"studies.{title}.training.batch_size: found {study.training.batch_size:,}, which leaves the last "
             f"batch one of the {samples:,} samples; batch norm needs two: choose another size"
@@ -133,8 +133,7 @@ def _stack_size(
     """Return how many networks to train at a time; never more than a worker's share of them."""
     size = params.compute.stack_size
     if not isinstance(size, int):
-        widths = (dataset.card.features, *study.hidden_widths, len(dataset.card.classes))
-        size = stack_size(widths, _memory(device))
+        size = stack_size(widths_of(study, dataset.card), _memory(device))
     return min(size, -(-networks // workers))
 
 

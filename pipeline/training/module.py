@@ -16,7 +16,7 @@ from pipeline.params import Params, Study
 from pipeline.training.clipping import clip_gradients
 from pipeline.training.order import Epochs
 from pipeline.training.sgd import StackedSGD
-from pipeline.training.stacks import Stack
+from pipeline.training.stacks import Stack, widths_of
 
 SCORED_AT_A_TIME = 1024
 """Samples. A constant: were it to depend on the stack, so would the rounding."""
@@ -73,7 +73,7 @@ class StackModule(pl.LightningModule):
         self.modes = [network.cell.clipping for network in stack.networks]
         self.after_epoch = after_epoch
         self.networks = StackedMLP(
-            widths=(dataset.card.features, *study.hidden_widths, len(dataset.card.classes)),
+            widths=widths_of(study, dataset.card),
             activation=stack.activation,
             batch_norm=stack.batch_norm,
             initializers=[network.cell.initializer for network in stack.networks],

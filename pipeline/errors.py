@@ -3,6 +3,7 @@
 PipelineError
 ├── ParamsError          params.yaml does not make sense
 ├── DataError            a dataset is missing, damaged or unfit
+├── FunctionError        a callable is no activation function
 └── ReproducibilityError the same network came out different
 """
 
@@ -23,6 +24,10 @@ class ParamsError(PipelineError):
 
 class DataError(PipelineError):
     """A dataset is missing, damaged or unfit for classification."""
+
+
+class FunctionError(PipelineError):
+    """A callable is no activation function that the theory can treat."""
 
 
 class ReproducibilityError(PipelineError):

@@ -21,7 +21,8 @@ PARAMS_FILE = Path("params.yaml")
 TABLES = PurePosixPath("data/tables")
 
 Initializer = Literal[
-    "standard_normal", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "he_normal", "he_uniform"
+    "standard_normal", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "he_normal", "he_uniform",
+    "critical",
 ]  # fmt: skip
 BatchNormPlacement = Literal["none", "before", "after"]
 Clipping = Literal["none", "value", "norm", "global_norm"]
@@ -36,6 +37,7 @@ UNIONS: dict[int | str | None, set[int | str]] = {
     "split": {"stratified", "official"},
     "stack_size": {"int", "str"},
     "workers": {"int", "str"},
+    "epochs": {"int", "str"},
 }
 AXES = ("initializer", "activation", "batch_norm", "clipping", "learning_rate")
 
@@ -161,6 +163,38 @@ class Compute(Frozen):
     accelerator: Accelerator
     workers: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
     stack_size: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
+
+
+def _epoch_or_last(epoch: int | str) -> int | str:
+    if epoch == "last" or (isinstance(epoch, int) and epoch >= 0):
+        return epoch
+    raise PydanticCustomError("names_the_value", "is not an epoch; allowed: 0 (before the first step), 1, 2, …, last")
+
+
+class Verdicts(Frozen):
+    """Where a network stops being healthy; see `pipeline.training.verdicts`."""
+
+    dead: Annotated[float, Field(gt=0, le=1)]
+    saturated: Annotated[float, Field(gt=0, le=1)]
+    gradient_ratio: Annotated[float, Field(gt=1)]
+
+
+class Health(Frozen):
+    """When and on what the layers are looked at while training."""
+
+    epochs: tuple[Annotated[int | str, AfterValidator(_epoch_or_last)], ...]
+    samples: Annotated[int, Field(ge=2)]
+    verdicts: Verdicts
+
+
+class Propagation(Frozen):
+    """The measurement at initialisation, and when it bears the theory out."""
+
+    depth: Annotated[int, Field(ge=2)]
+    width: Annotated[int, Field(ge=1)]
+    seeds: Annotated[int, Field(ge=1)]
+    samples: Annotated[int, Field(ge=2)]
+    tolerance: Annotated[float, Field(gt=0)]
 
 
 class Evaluation(Frozen):
@@ -347,6 +381,8 @@ class Params(Frozen):
     batch_norm: BatchNorm
     clipping: ClippingThresholds
     compute: Compute
+    health: Health
+    propagation: Propagation
     evaluation: Evaluation
     studies: Annotated[dict[str, Study], Field(min_length=1)]
 

@@ -66,7 +66,7 @@ def retrain(network: Network, study: Study, params: Params, dataset: Dataset, re
     """
     stack = Stack(network.cell.activation, network.cell.batch_norm, (network,))
     module = train_stack(stack, study, params, dataset)
-    again = tabulate(module, seconds=0.0, device="").networks.iloc[0]
+    again = tabulate(module, params.health.verdicts, seconds=0.0, device="").networks.iloc[0]
     before = rows_of(recorded, network).iloc[0]
     tolerance = 0.0 if choose_device(params).type == "cpu" else GPU_TOLERANCE
     for score in ("train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
@@ -118,6 +118,7 @@ def load_champion(folder: Path) -> nn.Sequential:
         seeds=[0],
         activations=built_as.activations,
         batch_norm_settings=built_as.batch_norm_settings,
+        input_square=1.0,
     ).unstack(0)
     model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     return model

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from pipeline.networks import elementwise
 from pipeline.networks.seeds import counter_uniform, stream_keys
 from pipeline.params import Activations
+from pipeline.theory.functions import SELU_ALPHA, SELU_SCALE
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,6 @@ class Activation:
 def _swish(beta: float) -> nn.Module:
     return Elementwise(elementwise.Swish.apply, (beta,), nn.SiLU() if beta == 1 else ScaledSwish(beta))
 
-
-SELU_ALPHA = 1.6732632423543772
-SELU_SCALE = 1.0507009873554805
-"""Klambauer et al. 2017, eq. 14."""
 
 ACTIVATIONS: dict[str, Activation] = {
     "sigmoid": Activation(

@@ -98,18 +98,19 @@ class Mish(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor) -> Tensor:
         """Return the activation of z."""
-        e = z.clamp(max=20).exp_()  # from 20 on, the tanh is 1 in 32 bits
+        below = z.clamp(max=20)  # from 20 on, the tanh is 1 and the slope too
+        e = below.exp()
         w = e * (e + 2)
         tanh = w / (w + 2)
-        ctx.save_for_backward(z, e, w, tanh)
+        ctx.save_for_backward(below, e, w, tanh)
         return z * tanh
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """Tanh + 4 · z · e · (e + 1) / (w + 2)²."""
-        z, e, w, tanh = ctx.saved_tensors
+        below, e, w, tanh = ctx.saved_tensors
         inverse = (w + 2).reciprocal_()
-        slope: Tensor = (e + 1).mul_(e).mul_(inverse).mul_(inverse).mul_(z).mul_(4).add_(tanh)
+        slope: Tensor = (e + 1).mul_(e).mul_(inverse).mul_(inverse).mul_(below).mul_(4).add_(tanh)
         return grad * slope
 
 

@@ -5,19 +5,22 @@ floating-point operations wherever it stands, so that a network does not notice 
 bit for bit the same alone, in any stack, at any place, with any number of threads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline.networks.activations import Place, build_activation
-from pipeline.networks.initializers import draw_weights
+from pipeline.networks.initializers import draw
 from pipeline.networks.normalization import StackedBatchNorm
 from pipeline.params import Activations, BatchNorm, BatchNormPlacement, Initializer
+from pipeline.theory.functions import activation_function
+from pipeline.theory.initializers import INITIALIZERS, scales
 
 
 @runtime_checkable
@@ -29,12 +32,19 @@ class OfTheNetwork(Protocol):
 
 
 class StackedLinear(nn.Module):
-    """A dense layer of every network: ``x @ weight + bias``."""
+    """A dense layer of every network: ``x @ weight + bias``.
 
-    def __init__(self, weight: Float[Tensor, "network fan_in fan_out"], bias: bool) -> None:
+    Args:
+        weight: at the start.
+        bias: at the start; ``None`` for a layer without.
+    """
+
+    def __init__(
+        self, weight: Float[Tensor, "network fan_in fan_out"], bias: Float[Tensor, "network 1 fan_out"] | None
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(torch.zeros(weight.shape[0], 1, weight.shape[2])) if bias else None
+        self.bias = None if bias is None else nn.Parameter(bias)
 
     def forward(self, x: Float[Tensor, "network batch fan_in"]) -> Float[Tensor, "network batch fan_out"]:
         """Return the layer's output."""
@@ -48,6 +58,18 @@ class StackedLinear(nn.Module):
         if self.bias is not None:
             plain.bias.data.copy_(self.bias.data[network, 0])
         return plain
+
+
+class Trace(NamedTuple):
+    """What passed through a stack; by hidden layer from the lowest, ``[network, batch, unit]``."""
+
+    dense: list[Tensor]
+    """What each dense layer gave, the pre-activations z: before batch norm, where that follows."""
+    taken: list[Tensor]
+    """What each activation took."""
+    given: list[Tensor]
+    """What each activation gave."""
+    logits: Tensor
 
 
 class StackedMLP(nn.Sequential):
@@ -64,6 +86,11 @@ class StackedMLP(nn.Sequential):
         seeds: each network's.
         activations: the activations' settings.
         batch_norm_settings: momentum and eps.
+        input_square: mean square of a feature, to which ``critical`` fits its first layer; with batch norm, which
+            normalises the input, it is 1 whatever is said here.
+
+    Raises:
+        FunctionError: ``critical``, and the activation has no stable edge of chaos.
     """
 
     def __init__(
@@ -75,28 +102,63 @@ class StackedMLP(nn.Sequential):
         seeds: Sequence[int],
         activations: Activations,
         batch_norm_settings: BatchNorm,
+        input_square: float,
     ) -> None:
         normalized = batch_norm != "none"
         networks = len(seeds)
+        laws = [INITIALIZERS[name].law for name in initializers]
+        function = activation_function(activation, activations)
+        scale_of = {name: scales(name, function, widths, 1.0 if normalized else input_square) for name in initializers}
         layers: list[nn.Module] = []
+        acts: list[nn.Module] = []
         if normalized:
             layers.append(StackedBatchNorm(networks, widths[0], batch_norm_settings))
         shapes = list(pairwise(widths))
         for layer, (fan_in, fan_out) in enumerate(shapes):
-            weight = torch.stack(
-                [
-                    draw_weights(name, seed, layer, fan_in, fan_out)
-                    for name, seed in zip(initializers, seeds, strict=True)
-                ]
-            )
             hidden = layer < len(shapes) - 1
-            layers.append(StackedLinear(weight, bias=not (hidden and batch_norm == "before")))
+            weights, biases = zip(*(scale_of[name][layer] for name in initializers), strict=True)
+            weight = draw(laws, weights, seeds, ("weights", layer), fan_in, fan_out)
+            # Batch norm's shift takes the bias's place.
+            bias = (
+                None if hidden and batch_norm == "before" else draw(laws, biases, seeds, ("biases", layer), 1, fan_out)
+            )
+            layers.append(StackedLinear(weight, bias))
             if hidden:
                 act = build_activation(activation, activations, Place(layer, fan_out, seeds))
+                acts.append(act)
                 norm = [StackedBatchNorm(networks, fan_out, batch_norm_settings)] if normalized else []
                 layers += [*norm, act] if batch_norm == "before" else [act, *norm]
         super().__init__(*layers)
         self.networks = networks
+        self.activation_at = frozenset(index for index, layer in enumerate(layers) if layer in acts)
+        """Places of the activations among the layers."""
+
+    @property
+    def dense(self) -> list[StackedLinear]:
+        """The dense layers, lowest first; the output layer last."""
+        return [layer for layer in self if isinstance(layer, StackedLinear)]
+
+    def trace(self, x: Float[Tensor, "network batch feature"]) -> Trace:
+        """Return what passes through every layer."""
+        dense, taken, given = [], [], []
+        for index, layer in enumerate(self):
+            before, x = x, layer(x)
+            if isinstance(layer, StackedLinear):
+                dense.append(x)
+            elif index in self.activation_at:
+                taken.append(before)
+                given.append(x)
+        return Trace(dense[:-1], taken, given, logits=x)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Put moving averages and random slopes' counters back where they were before the block."""
+        kept = [(buffer, buffer.clone()) for buffer in self.buffers()]
+        try:
+            yield
+        finally:
+            for buffer, before in kept:
+                buffer.copy_(before)
 
     def unstack(self, network: int) -> nn.Sequential:
         """Return one network as plain ``torch.nn`` layers, in evaluation mode, on its own copy of the weights."""

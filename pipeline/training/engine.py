@@ -9,15 +9,15 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
 
+from pipeline.compute.cpu import keep_freed_memory, whole_products
+from pipeline.compute.workers import Notify, run_all, worker_count
 from pipeline.data import Dataset
 from pipeline.errors import ParamsError
 from pipeline.params import Network, Params, Study
-from pipeline.training.cpu import keep_freed_memory, whole_products
 from pipeline.training.module import StackModule
 from pipeline.training.progress import GridProgress
 from pipeline.training.results import Results, combine, tabulate
 from pipeline.training.stacks import Stack, into_stacks, stack_size, widths_of
-from pipeline.training.workers import Notify, cores, run_all
 
 # Lightning greets every trainer, and uses a name that torch 2.13 has deprecated: neither is news to the user.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -46,7 +46,7 @@ def train_networks(title: str, study: Study, params: Params, dataset: Dataset, n
                 notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
 
             module = train_stack(stack, study, params, dataset, after_epoch)
-            return tabulate(module, time.perf_counter() - started, _name(device))
+            return tabulate(module, params.health.verdicts, time.perf_counter() - started, _name(device))
 
         results = []
         for finished in run_all(work, stacks, workers, progress.epoch_done):
@@ -121,10 +121,7 @@ def choose_device(params: Params) -> torch.device:
 
 def _workers(params: Params, device: torch.device) -> int:
     """Return how many processes train stacks side by side: one on a GPU, which a single stack fills."""
-    wanted = params.compute.workers
-    if device.type != "cpu":
-        return 1
-    return wanted if isinstance(wanted, int) else cores()
+    return worker_count(params.compute.workers) if device.type == "cpu" else 1
 
 
 def _stack_size(

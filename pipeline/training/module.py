@@ -3,17 +3,20 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from pipeline.data import Dataset, Part
 from pipeline.networks import StackedMLP
+from pipeline.networks.scores import cross_entropy, hits, tree_sum
 from pipeline.params import Params, Study
+from pipeline.theory.functions import activation_function
 from pipeline.training.clipping import clip_gradients
+from pipeline.training.health import HealthRecorder
 from pipeline.training.order import Epochs
 from pipeline.training.sgd import StackedSGD
 from pipeline.training.stacks import Stack, widths_of
@@ -80,7 +83,10 @@ class StackModule(pl.LightningModule):
             seeds=self.seeds,
             activations=params.activations,
             batch_norm_settings=params.batch_norm,
+            input_square=float(np.square(dataset.train.x, dtype=np.float64).mean()),
         )
+        self.function = activation_function(stack.activation, params.activations)
+        self.health_settings = params.health
         for name, part in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
             self._hold(name, part)
         size = len(stack.networks)
@@ -100,6 +106,19 @@ class StackModule(pl.LightningModule):
         return logits
 
     # --- training ---------------------------------------------------------------------------------
+
+    def on_train_start(self) -> None:
+        """Look at the layers before the first step; the networks are on the accelerator by now."""
+        self.health = HealthRecorder(
+            self.networks,
+            self.function,
+            self.health_settings,
+            self.training_params.epochs,
+            clips=any(mode != "none" for mode in self.modes),
+            x=self.get_buffer("train_x"),
+            y=self.get_buffer("train_y"),
+        )
+        self.health.look(0)
 
     def train_dataloader(self) -> Epochs:
         """Return the epochs, each as one batch of sample indices: the samples themselves are here."""
@@ -122,7 +141,8 @@ class StackModule(pl.LightningModule):
         assert isinstance(optimizer, StackedSGD)  # noqa: S101
         loss_sum = torch.zeros(len(self.seeds), device=self.device)
         correct = torch.zeros(len(self.seeds), dtype=torch.int64, device=self.device)
-        for indices in order.split(self.training_params.batch_size, dim=1):
+        batches = order.split(self.training_params.batch_size, dim=1)
+        for number, indices in enumerate(batches, 1):
             targets = y[indices]
             logits = self(x.index_select(0, indices.flatten()).unflatten(0, indices.shape))
             losses = cross_entropy(logits, targets)
@@ -134,8 +154,9 @@ class StackModule(pl.LightningModule):
             optimizer.zero_grad()
             # The gradient of the sum is, for each network, the gradient of its own mean loss.
             self.manual_backward(losses.sum() / indices.shape[1])
-            self.configure_gradient_clipping(optimizer)
-            optimizer.step()
+            with self.health.step(self.current_epoch + 1, first=number == 1, last=number == len(batches)):
+                self.configure_gradient_clipping(optimizer)
+                optimizer.step()
         self.train_scores = Scores(loss_sum / order.shape[1], correct / order.shape[1])
 
     def configure_gradient_clipping(
@@ -156,6 +177,7 @@ class StackModule(pl.LightningModule):
         self.alive.logical_and_(validation.loss.isfinite())
         self.epochs.add_(self.alive)
         self.history.append(Epoch(self.train_scores, validation))
+        self.health.look(self.current_epoch + 1)
         self.after_epoch(self)
         if not self.alive.any():
             self.trainer.should_stop = True
@@ -181,29 +203,3 @@ class StackModule(pl.LightningModule):
             correct += hits(logits, targets)
         self.networks.train()
         return Scores(tree_sum(torch.cat(losses, 1)) / len(y), correct / len(y))
-
-
-def cross_entropy(
-    logits: Float[Tensor, "network batch class"], y: Int[Tensor, "network batch"]
-) -> Float[Tensor, "network batch"]:
-    """Return each sample's softmax cross-entropy, in nats."""
-    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
-
-
-def tree_sum(values: Float[Tensor, "network sample"]) -> Float[Tensor, "network"]:
-    """Return each network's sum, pair by pair: an order that does not depend on how many networks there are.
-
-    ``sum(1)`` sums one network's row in another order than the same row of several.
-    """
-    while values.shape[1] > 1:
-        if values.shape[1] % 2:
-            values = F.pad(values, (0, 1))
-        half = values.shape[1] // 2
-        values = values[:, :half] + values[:, half:]
-    return values[:, 0]
-
-
-def hits(logits: Float[Tensor, "network batch class"], y: Int[Tensor, "network batch"]) -> Int[Tensor, "network"]:
-    """Return how many samples each network gets right."""
-    right: Bool[Tensor, "network batch"] = logits.argmax(2) == y
-    return right.sum(1)

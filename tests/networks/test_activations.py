@@ -7,8 +7,9 @@ from scipy import special, stats
 from torch.autograd import gradcheck
 
 from pipeline.networks import elementwise
-from pipeline.networks.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE, Place, build_activation
+from pipeline.networks.activations import ACTIVATIONS, Place, build_activation
 from pipeline.params import ACTIVATIONS as NAMES
+from pipeline.theory.functions import SELU_ALPHA, SELU_SCALE
 
 Z = np.linspace(-12, 12, 4001)
 FORMULAS = {
@@ -76,6 +77,12 @@ def test_extreme_inputs_give_no_nan(name: str, params) -> None:
     assert not out.isnan().any()
     assert z.grad is not None
     assert not z.grad.isnan().any()
+    # The slope has come to its limit on both sides.
+    plain = torch.tensor([-60.0, 60.0], requires_grad=True)
+    build(name, params, networks=1, units=1).eval()(plain.view(1, -1, 1)).sum().backward()
+    assert plain.grad is not None
+    if name != "rrelu":
+        torch.testing.assert_close(z.grad.flatten()[[0, 5]], plain.grad, rtol=1e-6, atol=1e-6)
 
 
 def test_the_sigmoid_approximation_of_gelu_is_off_by_two_hundredths() -> None:

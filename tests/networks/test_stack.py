@@ -16,7 +16,7 @@ WIDTHS = (12, 16, 9, 4)
 
 def stack(params, activation: str = "relu", batch_norm="none", seeds=(0, 1, 2), widths=WIDTHS) -> StackedMLP:
     names = (["he_normal", "glorot_uniform", "lecun_normal"] * len(seeds))[: len(seeds)]
-    return StackedMLP(widths, activation, batch_norm, names, list(seeds), params.activations, params.batch_norm)
+    return StackedMLP(widths, activation, batch_norm, names, list(seeds), params.activations, params.batch_norm, 1.0)
 
 
 def moved(networks: StackedMLP, steps: int = 3) -> StackedMLP:

@@ -33,6 +33,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def worker_count(wanted: int | str) -> int:
+    """Return how many processes ``compute.workers`` asks for: a number, or ``auto`` for one for each core."""
+    return wanted if isinstance(wanted, int) else cores()
+
+
 def run_all(work: Callable[[T, Notify], R], tasks: Sequence[T], workers: int, notify: Notify) -> Iterator[R]:
     """Do the work for every task and yield its results as they come.
 

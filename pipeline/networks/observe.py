@@ -1,0 +1,83 @@
+"""The state of every layer of every network: its signal, its gradient, its dead and its saturated units."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pipeline.networks.scores import cross_entropy, tree_sum
+from pipeline.networks.stack import StackedMLP
+from pipeline.theory.functions import Function
+
+PerLayer = Float[Tensor, "network layer"]
+
+
+class Observation(NamedTuple):
+    """What some samples show of each hidden layer, lowest first, while training."""
+
+    signal: PerLayer
+    """Mean square of the dense layer's output z."""
+    gradient: PerLayer
+    """Mean square of ∂loss/∂z, of the sum of the samples' losses."""
+    mean: PerLayer
+    """Of the activations."""
+    sd: PerLayer
+    """Of the activations."""
+    dead: PerLayer
+    """Share of units whose activation is 0 on every sample."""
+    saturated: PerLayer
+    """Share of activations taken where the function is flat, see `Function.linear_within`."""
+
+
+def observe(
+    networks: StackedMLP,
+    function: Function,
+    x: Float[Tensor, "batch feature"],
+    y: Int[Tensor, "batch"],
+) -> Observation:
+    """Return the state of every hidden layer on some samples, and leave the networks as they were.
+
+    In training mode: batch norm uses the samples' own mean and variance, random slopes are drawn.
+
+    Args:
+        networks: in training mode; at least one hidden layer.
+        function: their activation.
+        x: samples, scaled as in training.
+        y: their labels.
+    """
+    size = networks.networks
+    with networks.undisturbed(), torch.enable_grad():
+        trace = networks.trace(x.expand(size, -1, -1))
+        loss = cross_entropy(trace.logits, y.expand(size, -1)).sum()
+        gradients = torch.autograd.grad(loss, trace.dense)
+    with torch.no_grad():
+        columns = [
+            (
+                _mean_square(z),
+                _mean_square(gradient),
+                (mean := tree_sum(given.mean(1)) / given.shape[2]),
+                _mean_square(given - mean[:, None, None]).sqrt(),
+                (given.abs().amax(1) == 0).sum(1) / given.shape[2],
+                _share_outside(taken, *function.linear_within),
+            )
+            for z, gradient, taken, given in zip(trace.dense, gradients, trace.taken, trace.given, strict=True)
+        ]
+    return Observation(*(torch.stack(column, 1) for column in zip(*columns, strict=True)))
+
+
+# Norms over both dimensions are fast (a sum over them takes ten times as long), and round alike in any stack.
+
+
+def _mean_square(values: Float[Tensor, "network batch unit"]) -> Float[Tensor, "network"]:
+    """Return each network's mean square over batch and units."""
+    norm: Tensor = torch.linalg.vector_norm(values, dim=(1, 2))
+    return norm.square() / values[0].numel()
+
+
+def _share_outside(values: Float[Tensor, "network batch unit"], low: float, high: float) -> Float[Tensor, "network"]:
+    """Return each network's share of values below low or above high."""
+    if low == -math.inf and high == math.inf:
+        return torch.zeros(len(values), dtype=values.dtype, device=values.device)
+    return _mean_square((values - values.clamp(low, high)).sign_())

@@ -1,0 +1,31 @@
+"""Losses, hits and sums of every network of a stack, in an order that does not depend on the others."""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def cross_entropy(
+    logits: Float[Tensor, "network batch class"], y: Int[Tensor, "network batch"]
+) -> Float[Tensor, "network batch"]:
+    """Return each sample's softmax cross-entropy, in nats."""
+    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
+
+
+def tree_sum(values: Float[Tensor, "network sample"]) -> Float[Tensor, "network"]:
+    """Return each network's sum, pair by pair: an order that does not depend on how many networks there are.
+
+    ``sum(1)`` sums one network's row in another order than the same row of several.
+    """
+    while values.shape[1] > 1:
+        if values.shape[1] % 2:
+            values = F.pad(values, (0, 1))
+        half = values.shape[1] // 2
+        values = values[:, :half] + values[:, half:]
+    return values[:, 0]
+
+
+def hits(logits: Float[Tensor, "network batch class"], y: Int[Tensor, "network batch"]) -> Int[Tensor, "network"]:
+    """Return how many samples each network gets right."""
+    right: Bool[Tensor, "network batch"] = logits.argmax(2) == y
+    return right.sum(1)

@@ -1,0 +1,114 @@
+"""The health of every layer while training: looked at now and then, without changing what is trained."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.networks import StackedMLP
+from pipeline.networks.activations import StackedPReLU
+from pipeline.networks.observe import observe
+from pipeline.networks.scores import tree_sum
+from pipeline.params import Health
+from pipeline.theory.functions import Function
+from pipeline.training.clipping import norms
+from pipeline.training.results import OF_STATES, OF_STEPS
+
+Record = dict[str, NDArray[np.float64]]
+"""For each measure ``[network, layer]``, hidden layers from the lowest, then the output layer."""
+
+
+class HealthRecorder:
+    """Records the layers of a stack at chosen epochs.
+
+    Of a training step (the first one for epoch 0, an epoch's last one for any other): the L2 norm of each weight
+    matrix's gradient before and after clipping, the share of the epoch's steps in which it was clipped, and the
+    update's L2 norm as a share of the weights'. Of the samples looked at: see `Observation`; the mean slope of PReLU.
+
+    Args:
+        networks: the stack.
+        function: its activation.
+        settings: which epochs, how many samples.
+        epochs: that the stack is to be trained.
+        clips: whether any network's gradient is clipped.
+        x: the training samples, of which the first are looked at.
+        y: their labels.
+    """
+
+    def __init__(
+        self,
+        networks: StackedMLP,
+        function: Function,
+        settings: Health,
+        epochs: int,
+        clips: bool,
+        x: Float[Tensor, "sample feature"],
+        y: Int[Tensor, "sample"],
+    ) -> None:
+        self.networks, self.function, self.clips = networks, function, clips
+        self.weights = [layer.weight for layer in networks.dense]
+        self.epochs = {epochs if epoch == "last" else int(epoch) for epoch in settings.epochs}
+        self.x, self.y = x[: settings.samples], y[: settings.samples]
+        self.records: dict[int, Record] = defaultdict(dict)
+        self._clipped = torch.zeros(networks.networks, len(self.weights), device=x.device)
+        self._steps = 0
+
+    def look(self, epoch: int) -> None:
+        """Record the layers' state after an epoch, if it is one of the chosen; 0 is before the first step."""
+        if epoch not in self.epochs:
+            return
+        if len(self.weights) > 1:
+            seen = observe(self.networks, self.function, self.x, self.y)
+            self._keep(epoch, dict(zip(OF_STATES, seen, strict=False)))
+        acts = [layer for layer in self.networks if isinstance(layer, StackedPReLU)]
+        if acts:
+            slopes = [tree_sum(act.slope.detach()[:, 0]) / act.slope.shape[2] for act in acts]
+            self._keep(epoch, {"prelu_slope": torch.stack(slopes, 1)})
+
+    @contextmanager
+    def step(self, epoch: int, first: bool, last: bool) -> Iterator[None]:
+        """Watch a step, from before clipping until after the update.
+
+        Args:
+            epoch: from 1.
+            first: of the epoch.
+            last: of the epoch.
+        """
+        recorded = {0} & self.epochs if epoch == 1 and first else set()
+        if last:
+            recorded |= {epoch} & self.epochs
+        counts = self.clips and epoch in self.epochs
+        if not recorded and not counts:
+            yield
+            return
+        with torch.no_grad():
+            before = self._gradient_norms()
+            start = [weight.clone() for weight in self.weights] if recorded else []
+            yield
+            after = self._gradient_norms()
+            clipped = (after < before).float()
+            if first:
+                self._clipped.zero_()
+                self._steps = 0
+            self._clipped += clipped
+            self._steps += 1
+            for at in recorded:
+                moved = [norms(end - begin) for begin, end in zip(start, self.weights, strict=True)]
+                ratio = torch.stack(moved, 1) / torch.stack([norms(begin) for begin in start], 1)
+                share = clipped if at == 0 else self._clipped / self._steps
+                self._keep(at, dict(zip(OF_STEPS, (before, after, share, ratio), strict=True)))
+
+    def _gradient_norms(self) -> Float[Tensor, "network layer"]:
+        return torch.stack([norms(weight.grad) for weight in self.weights if weight.grad is not None], 1)
+
+    def _keep(self, epoch: int, columns: dict[str, Tensor]) -> None:
+        """Keep measures ``[network, layer]``; of those of hidden layers alone, the output layer's are NaN."""
+        for name, values in columns.items():
+            record = np.full((len(values), len(self.weights)), np.nan)
+            record[:, : values.shape[1]] = values.cpu().numpy()
+            self.records[epoch][name] = record

@@ -1,0 +1,56 @@
+"""One word for a network's health, from when its layers were last looked at.
+
+| verdict | where, of the hidden layers |
+|---|---|
+| `diverged` | the loss was no longer finite |
+| `dying` | in some layer, a share of units of at least `dead` is 0 on every sample |
+| `saturated` | in some layer, a share of activations of at least `saturated` is where the function is flat |
+| `exploding` | the gradient (rms of ∂loss/∂z) is `gradient_ratio` times the highest layer's in the lowest |
+| `vanishing` | it is that much smaller |
+| `healthy` | none of these |
+
+The first that holds counts.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.params import Verdicts
+
+if TYPE_CHECKING:
+    from pipeline.training.health import Record
+
+VERDICTS = ("healthy", "vanishing", "exploding", "saturated", "dying", "diverged")
+
+
+def verdicts(alive: NDArray[np.bool_], last: "Record | None", thresholds: Verdicts) -> Sequence[str | None]:
+    """Return each network's verdict; ``None`` where its layers were not looked at.
+
+    Args:
+        alive: ``[network]``, not diverged.
+        last: the last record.
+        thresholds: from ``params.yaml``.
+    """
+    if last is None:
+        return [None if ok else "diverged" for ok in alive]
+    if "gradient" not in last:  # there is no hidden layer
+        return ["healthy" if ok else "diverged" for ok in alive]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # The output layer has no activation: its column is NaN.
+        dead, saturated = last["dead"][:, :-1].max(1), last["saturated"][:, :-1].max(1)
+        ratio = np.sqrt(last["gradient"][:, 0] / last["gradient"][:, -2])
+    chosen = np.select(
+        [
+            ~alive,
+            dead >= thresholds.dead,
+            saturated >= thresholds.saturated,
+            ratio >= thresholds.gradient_ratio,
+            ratio <= 1 / thresholds.gradient_ratio,
+        ],
+        ["diverged", "dying", "saturated", "exploding", "vanishing"],
+        "healthy",  # also where no gradient is left anywhere: every sample is learned
+    )
+    return [str(verdict) for verdict in chosen]

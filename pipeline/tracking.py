@@ -37,7 +37,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.data import Card
 from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
-from pipeline.evaluation.names import cell_name
+from pipeline.evaluation.names import cell_name, health_name
 from pipeline.params import AXES, Params
 from pipeline.training.results import METRICS, Results
 
@@ -119,7 +119,8 @@ def track_execution(execution: Execution) -> str:
             tags = common | {axis: str(value) for axis, value in cell.items()} | {"mlflow.parentRunId": parent.id}
             history = histories.get(axes, unfinished)
             digest = _cell_digest(execution, networks, history)
-            with _run(client, experiment, known, digest, cell_name(cell), tags | {KIND: "cell"}) as run:
+            tags |= {KIND: "cell", "health": health_name(networks["health"])}
+            with _run(client, experiment, known, digest, cell_name(cell), tags) as run:
                 if run.new:
                     _write_cell(client, run.id, cell, execution, networks, history)
                     written += 1

@@ -1,5 +1,7 @@
 """Stage ``report``: one page over all studies that ran. Usage: ``python -m stages.report``."""
 
+import pandas as pd
+
 from pipeline import data
 from pipeline.evaluation.files import load_evaluation
 from pipeline.params import load_params
@@ -20,6 +22,7 @@ def main() -> None:
             data.load(PREPARED / name).card,
             load_results(RESULTS / name),
             load_evaluation(RESULTS / name),
+            pd.read_parquet(RESULTS / name / "propagation.parquet"),
         )
         for name in params.run
     ]

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from pipeline.data import Card
+from pipeline.evaluation.names import health_name
 from pipeline.params import AXES
 
 SCORES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -28,10 +29,10 @@ def chance_limit(card: Card) -> float:
 def summarize_cells(networks: pd.DataFrame, card: Card, confidence: float) -> pd.DataFrame:
     """Return one row per cell, sorted by its axes.
 
-    Columns: the axes; ``networks``; ``diverged`` and ``at_chance``, the failures; for each score its ``_mean``, ``_sd``
-    and the bounds ``_low`` and ``_high`` of Student's t interval over the seeds that did not diverge; ``best_rate``,
-    true for the cell whose learning rate is best for its setting: fewest diverged, then highest mean
-    validation accuracy.
+    Columns: the axes; ``networks``; ``diverged`` and ``at_chance``, the failures; ``health``, the verdicts; for each
+    score its ``_mean``, ``_sd`` and the bounds ``_low`` and ``_high`` of Student's t interval over the seeds that did
+    not diverge; ``best_rate``, true for the cell whose learning rate is best for its setting: fewest diverged, then
+    highest mean validation accuracy.
     """
     limit = chance_limit(card)
     rows = []
@@ -41,6 +42,7 @@ def summarize_cells(networks: pd.DataFrame, card: Card, confidence: float) -> pd
             "networks": len(group),
             "diverged": len(group) - len(trained),
             "at_chance": int((trained["val_accuracy"] <= limit).sum()),
+            "health": health_name(group["health"]),
         }
         for score in SCORES:
             row |= {f"{score}_{name}": value for name, value in interval(trained[score], confidence).items()}

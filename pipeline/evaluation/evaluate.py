@@ -13,6 +13,7 @@ from pipeline.evaluation.files import CHAMPION_FOLDER, Evaluation, save_evaluati
 from pipeline.evaluation.references import reference_scores
 from pipeline.params import AXES, Params, Study
 from pipeline.training.results import Results, rows_of
+from pipeline.training.verdicts import VERDICTS
 
 
 def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, folder: Path) -> Evaluation:
@@ -28,6 +29,7 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
         "cells": len(cells),
         "diverged": int(cells["diverged"].sum()),
         "at_chance": int(cells["at_chance"].sum()),
+        "health": {verdict: int((networks["health"] == verdict).sum()) for verdict in VERDICTS},
         "best_cell": _best_cell(cells),
         "references": reference_scores(params.evaluation.references, dataset),
     }

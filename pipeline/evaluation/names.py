@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pandas as pd
+
 
 def setting_name(cell: Any) -> str:
     """Return a cell's setting in words, without what it leaves out: ``relu · he_normal · batch norm before``."""
@@ -14,3 +16,11 @@ def setting_name(cell: Any) -> str:
 def cell_name(cell: Any) -> str:
     """Return a cell's setting and learning rate: ``relu · he_normal · lr 0.1``."""
     return f"{setting_name(cell)} · lr {cell['learning_rate']:g}"
+
+
+def health_name(verdicts: pd.Series) -> str:
+    """Return the verdicts on a cell's networks: ``healthy``, or where they differ ``dying 3, healthy 2``."""
+    counts = verdicts.dropna().value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    if len(counts) < 2:
+        return str(counts.index[0]) if len(counts) else "unknown"
+    return ", ".join(f"{verdict} {count}" for verdict, count in counts.items())

@@ -1,11 +1,14 @@
 """How far theory and measurement are apart, as a number."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from pipeline.theory.predict import Prediction, trainable_depth
+
 QUANTITIES = ("signal", "gradient")
+SETTING = ["shape", "initializer", "activation", "batch_norm"]
 
 
 def gaps(propagation: pd.DataFrame) -> pd.DataFrame:
@@ -16,13 +19,12 @@ def gaps(propagation: pd.DataFrame) -> pd.DataFrame:
     Args:
         propagation: see `pipeline.propagation.measure.propagation`.
     """
-    setting = ["shape", "initializer", "activation", "batch_norm"]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = {
             f"{name}_gap": (np.log(propagation[name]) - np.log(propagation[f"{name}_predicted"])).abs().fillna(np.inf)
             for name in QUANTITIES
         }
-    return propagation[setting].assign(**logs).groupby(setting, sort=True).max().reset_index()
+    return propagation[SETTING].assign(**logs).groupby(SETTING, sort=True).max().reset_index()
 
 
 def summarize(propagation: pd.DataFrame, tolerance: float) -> dict[str, Any]:
@@ -45,3 +47,24 @@ def summarize(propagation: pd.DataFrame, tolerance: float) -> dict[str, Any]:
             },
         }
     return summary
+
+
+class Depths(NamedTuple):
+    """Hidden layers up to which a setting's signals and gradients arrive, see `trainable_depth`."""
+
+    predicted: int
+    measured: int
+
+
+def trainable_depths(propagation: pd.DataFrame) -> dict[tuple[str, str, str, str], Depths]:
+    """Return each setting's depths by shape, initializer, activation and batch_norm; at most the shape's depth."""
+    depths: dict[tuple[str, str, str, str], Depths] = {}
+    for (shape, initializer, activation, batch_norm), group in propagation.sort_values("layer").groupby(SETTING):
+        with np.errstate(divide="ignore"):
+            logs = {name: np.log(group[name].to_numpy()) for name in QUANTITIES}
+            predicted = {name: np.log(group[f"{name}_predicted"].to_numpy()) for name in QUANTITIES}
+        depths[str(shape), str(initializer), str(activation), str(batch_norm)] = Depths(
+            trainable_depth(Prediction(predicted["signal"], predicted["gradient"])),
+            trainable_depth(Prediction(logs["signal"], logs["gradient"])),
+        )
+    return depths

@@ -20,11 +20,11 @@ from pipeline.data import Dataset
 from pipeline.networks import StackedMLP
 from pipeline.networks.observe import observe
 from pipeline.params import ACTIVATIONS, INITIALIZERS, BatchNormPlacement, Initializer, Params, Study
+from pipeline.propagation.agreement import SETTING
 from pipeline.theory.functions import Array, activation_function
 from pipeline.theory.initializers import scales
 from pipeline.theory.predict import predict
 
-SETTING = ["shape", "initializer", "activation", "batch_norm"]
 PLACEMENTS: tuple[BatchNormPlacement, ...] = get_args(BatchNormPlacement)
 QUANTILES = 16
 """Of the samples' mean squares, each of which the theory follows by itself."""

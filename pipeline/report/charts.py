@@ -5,11 +5,15 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from pipeline.params import ACTIVATIONS
+
 # Viridis at 0, 1/8, …, 1: perceptually even, and readable with any colour vision (Smith & van der Walt 2015).
 VIRIDIS = (
     (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141),
     (39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37),
 )  # fmt: skip
+SHOWN_DECADES = 12
+"""Of variances, to both sides of 1: further away a curve leaves the picture."""
 
 
 def heat(share: float) -> str:
@@ -41,6 +45,39 @@ def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
         tooltip=["setting", "epoch", alt.Tooltip("val_accuracy", format=".4f"), "low", "high"],
     )
     return _specification(band + line, height=300)
+
+
+def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[str, Any]:
+    """Return small multiples by activation: a line for what the theory predicts, points for what was measured."""
+    table = curves[curves["quantity"] == quantity]
+    base = alt.Chart().encode(
+        x=alt.X("layer:Q", title="layer"),
+        color=alt.Color(
+            "initializer:N",
+            title=None,
+            sort=list(table["initializer"].unique()),
+            legend=alt.Legend(orient="top", symbolType="circle", symbolOpacity=1),
+        ),
+    )
+    scale = alt.Scale(type="log", domain=[10.0**-SHOWN_DECADES, 10.0**SHOWN_DECADES])
+    axis = alt.Axis(values=[10.0**k for k in (-12, -6, 0, 6, 12)], format=".0e")
+    words = [
+        "activation",
+        "initializer",
+        "layer",
+        *(alt.Tooltip(name, format=".3g") for name in ("predicted", "measured")),
+    ]
+    line = base.mark_line(clip=True).encode(y=alt.Y("predicted:Q", title=None, scale=scale, axis=axis), tooltip=words)
+    point = base.mark_point(clip=True, filled=True, size=16, opacity=1).encode(y="measured:Q", tooltip=words)
+    spread = base.mark_rule(clip=True, opacity=0.5).encode(y="low:Q", y2="high:Q")
+    facets = alt.layer(line, spread, point, data=table).properties(width=150, height=110)
+    chart = facets.facet(
+        facet=alt.Facet("activation:N", title=None, sort=list(ACTIVATIONS), header=alt.Header(labelFontWeight="bold")),
+        columns=4,
+        title=alt.Title(title, anchor="start", fontSize=12),
+    )
+    specification: dict[str, Any] = chart.properties(background="transparent").to_dict()
+    return specification
 
 
 def failures_chart(cells: pd.DataFrame) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The page: one HTML file with its styles, charts and scripts inside, that needs no network."""
 
 import json
+import math
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,13 +12,17 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.evaluation.names import setting_name
-from pipeline.params import AXES, Params
-from pipeline.report.charts import curves_chart, failures_chart, heat
+from pipeline.params import AXES, INITIALIZERS, Params
+from pipeline.propagation.agreement import summarize
+from pipeline.report.charts import curves_chart, failures_chart, heat, propagation_chart
 from pipeline.report.tables import (
     StudyResults,
     confusion_table,
+    depth_maps,
+    health_table,
     heatmaps,
     learning_curves,
+    propagation_curves,
     settings_table,
 )
 
@@ -26,6 +31,10 @@ EMBED = "window.vegaEmbed = vegaEmbed;"
 HERE = Path(__file__).parent
 SHOWN = 5
 """Best and worst settings that a study's table lists."""
+PROPAGATION_TITLES = {
+    "signal": "Variance of the pre-activations",
+    "gradient": "Variance of the gradient, as a share of the highest layer's",
+}
 LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn", "numpy")
 
 
@@ -34,7 +43,13 @@ def write_report(studies: Sequence[StudyResults], params: Params, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
-    for name, table in (("curves", learning_curves), ("settings", settings_table), ("confusion", confusion_table)):
+    tables = {
+        "curves": learning_curves,
+        "settings": settings_table,
+        "confusion": confusion_table,
+        "propagation": propagation_curves,
+    }
+    for name, table in tables.items():
         pd.concat([table(study) for study in studies]).to_csv(plots / f"{name}.csv", index=False)
     page = folder / "index.html"
     page.write_text(render(studies, params), encoding="utf-8")
@@ -44,9 +59,15 @@ def write_report(studies: Sequence[StudyResults], params: Params, folder: Path) 
 def render(studies: Sequence[StudyResults], params: Params) -> str:
     """Return the page."""
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"accuracy": _accuracy, "interval": _interval, "percent": _percent, "duration": _duration}
+    environment.filters |= {
+        "accuracy": _accuracy,
+        "interval": _interval,
+        "percent": _percent,
+        "duration": _duration,
+        "exp": math.exp,
+    }
     environment.globals |= {"heat": heat, "setting_name": setting_name}
-    sections = [_section(study) for study in studies]
+    sections = [_section(study, params) for study in studies]
     charts = {name: chart for section in sections for name, chart in section["charts"].items()}
     return environment.get_template("page.html").render(
         sections=sections,
@@ -55,6 +76,9 @@ def render(studies: Sequence[StudyResults], params: Params) -> str:
         diverged=sum(study.evaluation.metrics["diverged"] for study in studies),
         at_chance=sum(study.evaluation.metrics["at_chance"] for study in studies),
         confidence=params.evaluation.confidence,
+        propagation=params.propagation,
+        thresholds=params.health.verdicts,
+        initializers=INITIALIZERS,
         versions={name: version(name) for name in LIBRARIES},
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         # `</` would end the script element that these stand in
@@ -63,13 +87,16 @@ def render(studies: Sequence[StudyResults], params: Params) -> str:
     )
 
 
-def _section(study: StudyResults) -> dict[str, Any]:
+def _section(study: StudyResults, params: Params) -> dict[str, Any]:
     tuned, cells = study.tuned, study.evaluation.cells
     charts: dict[str, Any] = {}
     if len(study.results.history):
         charts[f"curves-{study.name}"] = curves_chart(learning_curves(study))
     if cells["clipping"].nunique() > 1:
         charts[f"failures-{study.name}"] = failures_chart(_clipping_block(cells))
+    curves = propagation_curves(study)
+    for quantity, title in PROPAGATION_TITLES.items():
+        charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title)
     rows = tuned.to_dict("records")
     timings = study.results.timings
     return {
@@ -82,6 +109,10 @@ def _section(study: StudyResults) -> dict[str, Any]:
         "worst": rows[SHOWN:][-SHOWN:],
         "settings": len(rows),
         "heatmaps": heatmaps(study),
+        "health": health_table(study),
+        "depths": depth_maps(study),
+        "depth": len(study.study.hidden_widths),
+        "agreement": summarize(study.propagation, params.propagation.tolerance),
         "charts": charts,
         "seconds": timings["seconds"].sum(),
         "device": timings["device"].iloc[0],

@@ -6,12 +6,18 @@ import pandas as pd
 
 from pipeline.data import Card
 from pipeline.evaluation.files import Evaluation
-from pipeline.evaluation.names import cell_name
+from pipeline.evaluation.names import cell_name, setting_name
 from pipeline.params import ACTIVATIONS, AXES, INITIALIZERS, Study
+from pipeline.propagation.agreement import QUANTITIES, Depths, trainable_depths
 from pipeline.training.results import Results
+from pipeline.training.verdicts import VERDICTS
 
 TOP = 5
 """Settings whose learning curves are drawn."""
+HEALTH_EXAMPLES = 3
+"""Settings that the health table names for each verdict."""
+CURVES = ("standard_normal", "lecun_normal", "he_normal", "critical")
+"""Initializers whose signals and gradients are drawn; on square layers Glorot's are LeCun's."""
 
 
 class StudyResults(NamedTuple):
@@ -22,6 +28,8 @@ class StudyResults(NamedTuple):
     card: Card
     results: Results
     evaluation: Evaluation
+    propagation: pd.DataFrame
+    """See `pipeline.propagation.measure.propagation`."""
 
     @property
     def tuned(self) -> pd.DataFrame:
@@ -30,6 +38,66 @@ class StudyResults(NamedTuple):
         return cells[cells["best_rate"]].sort_values(
             ["diverged", "val_accuracy_mean", *AXES], ascending=[True, False, *[True] * len(AXES)]
         )
+
+
+class DepthMap(NamedTuple):
+    """Trainable depths by initializer and activation, for one placement of batch norm."""
+
+    batch_norm: str
+    limit: int
+    """The depth that was measured: a trainable depth is at most as much."""
+    rows: list[tuple[str, list[Depths]]]
+    """For each activation, the depths for each initializer."""
+
+
+def depth_maps(study: StudyResults) -> list[DepthMap]:
+    """Return the deep network's trainable depths, a map for each placement."""
+    depths = trainable_depths(study.propagation[study.propagation["shape"] == "deep"])
+    limit = int(study.propagation.loc[study.propagation["shape"] == "deep", "layer"].max())
+    return [
+        DepthMap(norm, limit, [(a, [depths["deep", i, a, norm] for i in INITIALIZERS]) for a in ACTIVATIONS])
+        for norm in ("none", "before", "after")
+    ]
+
+
+def propagation_curves(study: StudyResults) -> pd.DataFrame:
+    """Return the deep network's curves without batch norm, thinned out: a row for each quantity, setting and layer.
+
+    Columns: ``quantity`` (signal, gradient), ``activation``, ``initializer``, ``layer``, ``predicted``, ``measured``,
+    ``low`` and ``high`` of the seeds. Of initializers that are alike on square layers, one.
+    """
+    deep = study.propagation.query("shape == 'deep' and batch_norm == 'none'")
+    deep = deep[deep["initializer"].isin(CURVES) & ((deep["layer"] % 5 == 0) | deep["layer"].isin([1, 2]))]
+    parts = []
+    for quantity in QUANTITIES:
+        names = {f"{quantity}_predicted": "predicted", quantity: "measured"}
+        names |= {f"{quantity}_{end}": end for end in ("low", "high")}
+        columns = deep[["activation", "initializer", "layer", *names]].rename(columns=names)
+        parts.append(columns.assign(study=study.name, quantity=quantity))
+    return pd.concat(parts)
+
+
+def health_table(study: StudyResults) -> list[dict[str, Any]]:
+    """Return a row for each verdict that a network got: networks, mean validation accuracy, most frequent settings."""
+    networks = study.results.networks
+    rows = []
+    for verdict in VERDICTS:
+        group = networks[networks["health"] == verdict]
+        if group.empty:
+            continue
+        settings = group.groupby(["activation", "initializer", "batch_norm", "clipping"], sort=True).size()
+        common = settings.sort_values(ascending=False, kind="stable").head(HEALTH_EXAMPLES)
+        names = [dict(zip(settings.index.names, key, strict=True)) for key in common.index]
+        rows.append(
+            {
+                "verdict": verdict,
+                "networks": len(group),
+                "share": len(group) / len(networks),
+                "val_accuracy": group["val_accuracy"].mean(),
+                "settings": [(setting_name(name), int(count)) for name, count in zip(names, common, strict=True)],
+            }
+        )
+    return rows
 
 
 class Heatmap(NamedTuple):

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from tests.e2e.conftest import Clone
 
 pytestmark = pytest.mark.e2e
-TABLES = ("networks.parquet", "history.parquet", "metrics.json")
+TABLES = ("networks.parquet", "history.parquet", "layers.parquet", "metrics.json")
 
 
 def ran(output: str) -> list[str]:
@@ -26,7 +26,7 @@ def contents(clone: Clone) -> dict[str, bytes]:
 
 def test_dvc_repro_runs_every_stage_of_the_study(clone: Clone, mini) -> None:
     done = clone.dvc("repro")
-    assert ran(done.stdout) == ["prepare@mini", "train@mini", "evaluate@mini", "report"]
+    assert ran(done.stdout) == ["prepare@mini", "train@mini", "propagation@mini", "evaluate@mini", "report"]
     networks = pd.read_parquet(clone.folder / "results/mini/networks.parquet")
     assert len(networks) == len(mini.networks())
     assert set(networks["status"]) == {"trained", "diverged"}
@@ -61,7 +61,7 @@ def test_metrics_and_plots_are_dvcs(clone: Clone) -> None:
     metrics = json.loads(clone.dvc("metrics", "show", "--json").stdout)
     shown = metrics[""]["data"]["results/mini/metrics.json"]["data"]
     assert shown == json.loads((clone.folder / "results/mini/metrics.json").read_text())
-    for name in ("curves", "settings", "confusion"):
+    for name in ("curves", "settings", "propagation", "confusion"):
         shown = json.loads(clone.dvc("plots", "show", f"report/plots/{name}.csv", "--show-vega").stdout)
         assert "<svg" in vl_convert.vegalite_to_svg(json.dumps(shown))  # it is a chart that can be drawn
 

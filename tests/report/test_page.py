@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.evaluation.evaluate import evaluate
+from pipeline.propagation.measure import propagation
 from pipeline.report.charts import heat
 from pipeline.report.page import write_report
 from pipeline.report.tables import StudyResults
@@ -31,7 +32,9 @@ def study(params, mini, digits, tmp_path_factory) -> StudyResults:
     named = digits._replace(card=digits.card.model_copy(update={"classes": ("<b>zero</b></script>", *"123456789")}))
     results = train_networks("mini", short, params, named, short.networks())
     evaluation = evaluate(short, params, named, results, tmp_path_factory.mktemp("results"))
-    return StudyResults("mini", short, named.card, results, evaluation)
+    shape = params.propagation.model_copy(update={"depth": 10, "width": 12, "seeds": 2, "samples": 32})
+    measured = propagation("mini", short, params.model_copy(update={"propagation": shape}), named)
+    return StudyResults("mini", short, named.card, results, evaluation, measured)
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +65,11 @@ def test_every_chart_of_the_page_has_a_place_and_words(page: Path) -> None:
     tags = Tags()
     tags.feed(text)
     places = {
-        attributes["id"]: attributes for _, attributes in tags.found if "chart" in (attributes.get("class") or "")
+        attributes["id"]: attributes
+        for _, attributes in tags.found
+        if (attributes.get("class") or "") in {"chart", "multiples"}
     }
-    assert set(charts) == set(places) == {"curves-mini", "failures-mini"}
+    assert set(charts) == set(places) == {"curves-mini", "failures-mini", "signal-mini", "gradient-mini"}
     assert all(attributes["aria-label"] for attributes in places.values())
 
 

@@ -70,6 +70,7 @@ def test_a_cell_that_diverged_is_there_too(execution: Execution, client: MlflowC
     track_execution(execution)
     (run,) = [run for run in cells(client) if run.data.params["learning_rate"] == "1000.0"]
     assert run.data.metrics["diverged"] == 1
+    assert run.data.tags["health"] == "diverged"
 
 
 def test_what_an_interrupted_writer_left_is_written_anew(execution: Execution, client: MlflowClient) -> None:

@@ -70,7 +70,7 @@ def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[s
     line = base.mark_line(clip=True).encode(y=alt.Y("predicted:Q", title=None, scale=scale, axis=axis), tooltip=words)
     point = base.mark_point(clip=True, filled=True, size=16, opacity=1).encode(y="measured:Q", tooltip=words)
     spread = base.mark_rule(clip=True, opacity=0.5).encode(y="low:Q", y2="high:Q")
-    facets = alt.layer(line, spread, point, data=table).properties(width=150, height=110)
+    facets = alt.layer(line, spread, point, data=table).properties(width=210, height=120)
     chart = facets.facet(
         facet=alt.Facet("activation:N", title=None, sort=list(ACTIVATIONS), header=alt.Header(labelFontWeight="bold")),
         columns=4,

@@ -4,18 +4,34 @@ import pytest
 from scipy import stats
 
 from pipeline.evaluation.cells import SCORES, chance_limit, interval, summarize_cells
+from pipeline.evaluation.names import health_name
 from pipeline.params import AXES
 
 
 def networks(scores: dict[float, list[float | None]]) -> pd.DataFrame:
     """One setting at some learning rates; ``None`` is a network that diverged."""
     rows = [
-        ("he_normal", "relu", "none", "none", rate, seed, "trained" if score is not None else "diverged")
+        ("he_normal", "relu", "none", "none", rate, seed)
+        + (("trained", "healthy") if score is not None else ("diverged", "diverged"))
         + (score if score is not None else np.nan,) * len(SCORES)
         for rate, values in scores.items()
         for seed, score in enumerate(values)
     ]
-    return pd.DataFrame(rows, columns=[*AXES, "seed", "status", *SCORES])
+    return pd.DataFrame(rows, columns=[*AXES, "seed", "status", "health", *SCORES])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "name"),
+    [
+        (["healthy"] * 3, "healthy"),
+        (["healthy", "dying", "dying"], "dying 2, healthy 1"),
+        (["vanishing", "dying"], "dying 1, vanishing 1"),
+        ([None, None], "unknown"),
+        ([None, "diverged"], "diverged"),
+    ],
+)
+def test_a_cells_health_counts_its_networks_verdicts(verdicts: list, name: str) -> None:
+    assert health_name(pd.Series(verdicts, dtype="str")) == name
 
 
 def test_an_interval_is_scipys() -> None:

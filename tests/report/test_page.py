@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from pipeline.evaluation.evaluate import evaluate
+from pipeline.params import ACTIVATIONS, INITIALIZERS
 from pipeline.propagation.measure import propagation
 from pipeline.report.charts import heat
 from pipeline.report.page import write_report
-from pipeline.report.tables import StudyResults
+from pipeline.report.tables import StudyResults, depth_maps, health_table, propagation_curves
 from pipeline.training.engine import train_networks
 
 
@@ -80,6 +81,32 @@ def test_the_page_says_what_the_tables_say(page: Path, study: StudyResults) -> N
     assert f"{study.evaluation.metrics['diverged']} diverged" in text
     for name in ("standard_normal", "glorot_uniform", "he_normal", "rrelu", "logistic regression", "random forest"):
         assert name in text
+
+
+def test_the_health_table_counts_every_network_once(study: StudyResults) -> None:
+    rows = health_table(study)
+    assert sum(row["networks"] for row in rows) == len(study.results.networks)
+    assert {row["verdict"] for row in rows} == set(study.results.networks["health"])
+    (diverged,) = [row for row in rows if row["verdict"] == "diverged"]
+    assert diverged["settings"] == [("relu · standard_normal", 1)]
+
+
+def test_the_depth_maps_say_how_deep_signals_go(study: StudyResults) -> None:
+    for depth_map in depth_maps(study):
+        assert depth_map.limit == 10
+        assert [activation for activation, _ in depth_map.rows] == list(ACTIVATIONS)
+    plain = dict(depth_maps(study)[0].rows)
+    at = INITIALIZERS.index
+    assert plain["relu"][at("he_normal")].predicted == 10
+    assert plain["relu"][at("standard_normal")].predicted < 5
+    assert plain["sigmoid"][at("lecun_normal")].predicted == plain["sigmoid"][at("lecun_normal")].measured == 3
+
+
+def test_the_curves_hold_prediction_and_measurement(study: StudyResults) -> None:
+    curves = propagation_curves(study)
+    assert set(curves["quantity"]) == {"signal", "gradient"}
+    assert set(curves["layer"]) == {1, 2, 5, 10}
+    assert len(curves) == 2 * 12 * 4 * 4
 
 
 def test_the_tables_for_dvc_plots_hold_every_setting_and_sample(page: Path, study: StudyResults) -> None:

@@ -35,10 +35,8 @@ INITIALIZERS: tuple[Initializer, ...] = get_args(Initializer)
 UNIONS: dict[int | str | None, set[int | str]] = {
     "data": {"digits", "fashion_mnist", "table"},
     "split": {"stratified", "official"},
-    "stack_size": {"int", "str"},
-    "workers": {"int", "str"},
-    "epochs": {"int", "str"},
 }
+SCALARS = {"int", "str"}
 AXES = ("initializer", "activation", "batch_norm", "clipping", "learning_rate")
 
 
@@ -434,7 +432,9 @@ def parse_params(raw: object) -> Params:
         # JSON's rules, not Python's: a YAML list may fill a tuple, while '0.1' still fills no number.
         return Params.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        raise ParamsError("\n".join(_line(details) for details in error.errors())) from None
+        # Of a union, pydantic reports every branch that failed: the first says enough.
+        lines = {tuple(_keys(details["loc"])): _line(details) for details in reversed(error.errors())}
+        raise ParamsError("\n".join(reversed(lines.values()))) from None
 
 
 def _line(error: ErrorDetails) -> str:
@@ -494,7 +494,7 @@ def _keys(location: tuple[int | str, ...]) -> list[int | str]:
     return [
         part
         for before, part in zip((None, *location), location, strict=False)
-        if not (before in UNIONS and part in UNIONS[before])
+        if part not in SCALARS and not (before in UNIONS and part in UNIONS[before])
     ]
 
 

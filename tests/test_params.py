@@ -43,6 +43,11 @@ WRONG = [
     ("activations.leaky_relu.slope", 1.5, "activations.leaky_relu.slope: found 1.5; it should be less than 1"),
     ("activations.rrelu.lower", 0.5, "activations.rrelu: lower = 0.5 is above upper = 0.3333333333333333"),
     ("compute.stack_size", 0, "compute.stack_size: 0 is not a number; allowed: 1 or more, or auto"),
+    ("health.epochs", [0, "lst"],
+     "health.epochs[1]: 'lst' is not an epoch; allowed: 0 (before the first step), 1, 2, …, last"),
+    ("health.epochs", [0, 1.5], "health.epochs[1]: found 1.5; it should be a valid integer"),
+    ("health.verdicts.ded", 0.5, "health.verdicts.ded: unknown key; did you mean 'dead'?"),
+    ("propagation.depth", 1, "propagation.depth: found 1; it should be greater than or equal to 2"),
     ("run", ["digit"], "run[0]: 'digit' is not a study; did you mean 'digits'?"),
     ("run", [], "run: is empty; allowed: at least one value"),
 ]  # fmt: skip

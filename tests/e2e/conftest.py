@@ -25,6 +25,7 @@ class Clone:
         (folder / "dvc.lock").unlink(missing_ok=True)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         self.change(lambda params: params.update(run=["mini"]))
+        self.change(lambda params: params["propagation"].update(depth=10, width=16, seeds=2))
 
     def change(self, edit: Callable[[dict], object]) -> None:
         """Edit params.yaml."""

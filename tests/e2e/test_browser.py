@@ -40,7 +40,8 @@ def test_the_report_draws_its_charts_and_fits_the_screen(browser, ran: Clone, wi
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(f"file://{ran.folder}/report/index.html")
     page.wait_for_selector("#curves-mini svg")
-    page.wait_for_selector("#failures-mini svg")
+    for chart in ("failures", "signal", "gradient"):
+        page.wait_for_selector(f"#{chart}-mini svg")
     assert problems == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()

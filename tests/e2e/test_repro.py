@@ -92,7 +92,6 @@ def test_an_experiment_may_name_its_studies(clone: Clone) -> None:
     ("edit", "message"),
     [
         (lambda p: p["studies"]["mini"]["grid"][0].update(initializer=["he_norml"]), "did you mean 'he_normal'"),
-        (lambda p: p["studies"]["mini"]["training"].update(epochs=0), "studies.mini.training.epochs: found 0"),
         (lambda p: p["studies"]["mini"]["training"].update(batch_size=5000), "allowed: at most 1,077"),
         (lambda p: p.update(run=["minni"]), "minni"),
         (lambda p: p["studies"]["mini"].pop("training"), "studies.mini.training"),

@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-browser lint check bench ui report summary track format
+.PHONY: help repro test test-browser lint check bench ui report summary store track format
 
 VENV := .venv
 PYTHON ?= python3
@@ -46,6 +46,9 @@ report: ## Say where the report is
 
 summary: $(VENV)/installed ## Print the metrics of the last run as Markdown
 	@dvc metrics show --md
+
+store: $(VENV)/installed ## List the networks that are kept and need no training again
+	@python -m stages.store
 
 track: $(VENV)/installed ## Bring MLflow up to date with the results, without training
 	python -m stages.track

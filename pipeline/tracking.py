@@ -39,7 +39,8 @@ from pipeline.data import Card
 from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
 from pipeline.evaluation.names import cell_name, health_name
 from pipeline.params import AXES, Params
-from pipeline.training.results import METRICS, Results
+from pipeline.training.names import METRICS
+from pipeline.training.results import Results
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"

@@ -20,7 +20,7 @@ def run(stage: Callable[..., None]) -> None:
     except PipelineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: what finished stages made is kept; run again to go on")
+        sys.exit("interrupted: finished stages and finished networks are kept; run again to go on")
 
 
 @contextmanager

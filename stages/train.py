@@ -3,6 +3,7 @@
 from pipeline import data
 from pipeline.params import load_params
 from pipeline.training.engine import train_networks
+from pipeline.training.store import NetworkStore
 from stages import PREPARED, RESULTS, run
 
 
@@ -11,7 +12,7 @@ def main(study: str) -> None:
     params = load_params()
     settings = params.study(study)
     dataset = data.load(PREPARED / study)
-    results = train_networks(study, settings, params, dataset, settings.networks())
+    results = train_networks(study, settings, params, dataset, settings.networks(), NetworkStore())
     results.save(RESULTS / study)
 
 

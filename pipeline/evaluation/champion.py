@@ -16,7 +16,9 @@ from pipeline.errors import ReproducibilityError
 from pipeline.networks import StackedMLP
 from pipeline.params import AXES, Activations, BatchNorm, BatchNormPlacement, Cell, Network, Params, Study
 from pipeline.training.engine import choose_device, train_stack
-from pipeline.training.results import KEY, rows_of, tabulate
+from pipeline.training.names import KEY
+from pipeline.training.outcome import outcomes
+from pipeline.training.results import rows_of, tabulate
 from pipeline.training.stacks import Stack, widths_of
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -66,7 +68,7 @@ def retrain(network: Network, study: Study, params: Params, dataset: Dataset, re
     """
     stack = Stack(network.cell.activation, network.cell.batch_norm, (network,))
     module = train_stack(stack, study, params, dataset)
-    again = tabulate(module, params.health.verdicts, seconds=0.0, device="").networks.iloc[0]
+    again = tabulate(outcomes(module, seconds=0.0, device=""), params.health.verdicts).networks.iloc[0]
     before = rows_of(recorded, network).iloc[0]
     tolerance = 0.0 if choose_device(params).type == "cpu" else GPU_TOLERANCE
     for score in ("train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.networks.scores import tree_sum
 from pipeline.params import Clipping, ClippingThresholds
 
 PerNetwork = Float[Tensor, "network"]
@@ -50,8 +51,8 @@ def norms(gradient: Float[Tensor, "network rows columns"]) -> PerNetwork:
 
 def global_norms(gradients: Sequence[Float[Tensor, "network rows columns"]]) -> PerNetwork:
     """Return each network's L2 norm over all tensors."""
-    norm: Tensor = torch.linalg.vector_norm(torch.stack([norms(gradient) for gradient in gradients]), dim=0)
-    return norm
+    # A norm over the tensors would sum those of one network in another order than those of several.
+    return tree_sum(torch.stack([norms(gradient).square() for gradient in gradients], 1)).sqrt()
 
 
 def _shrink(norm: PerNetwork, threshold: float) -> PerNetwork:

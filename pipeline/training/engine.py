@@ -15,30 +15,68 @@ from pipeline.data import Dataset
 from pipeline.errors import ParamsError
 from pipeline.params import Network, Params, Study
 from pipeline.training.module import StackModule
+from pipeline.training.outcome import Outcome, outcomes
 from pipeline.training.progress import GridProgress
-from pipeline.training.results import Results, combine, tabulate
+from pipeline.training.results import Results, tabulate
 from pipeline.training.stacks import Stack, into_stacks, stack_size, widths_of
+from pipeline.training.store import NetworkStore, Origin
 
 # Lightning greets every trainer, and uses a name that torch 2.13 has deprecated: neither is news to the user.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
 
 
-def train_networks(title: str, study: Study, params: Params, dataset: Dataset, networks: Sequence[Network]) -> Results:
+def train_networks(
+    title: str,
+    study: Study,
+    params: Params,
+    dataset: Dataset,
+    networks: Sequence[Network],
+    store: NetworkStore | None = None,
+) -> Results:
     """Train networks of a study and return their tables.
+
+    Args:
+        title: the study's name.
+        study: its shape and budget.
+        params: settings that all studies share.
+        dataset: the study's.
+        networks: which.
+        store: has those that were trained before, and keeps those that are trained now, stack by stack.
 
     Raises:
         ParamsError: the study does not fit its data, or the accelerator is not there.
     """
     check_fit(title, study, dataset)
     device = choose_device(params)
+    origin = Origin(study, params, dataset.card, device_name(device))
+    found = store.load_all(networks, origin) if store else {}
+    missing = [network for network in networks if network not in found]
+    if found:
+        print(f"{title}: {len(found):,} of {len(networks):,} networks are in the store, {len(missing):,} to train")
+    if missing:
+        found |= _train_missing(title, study, params, dataset, missing, device, store, origin)
+    return tabulate(found, params.health.verdicts)
+
+
+def _train_missing(
+    title: str,
+    study: Study,
+    params: Params,
+    dataset: Dataset,
+    networks: Sequence[Network],
+    device: torch.device,
+    store: NetworkStore | None,
+    origin: Origin,
+) -> dict[Network, Outcome]:
+    """Train networks, stack by stack, side by side; the store has each stack's as soon as it is finished."""
     workers = _workers(params, device)
     stacks = into_stacks(networks, _stack_size(study, params, dataset, device, len(networks), workers))
     workers = min(workers, len(stacks))
     keep_freed_memory()
     with GridProgress(title, len(networks), study.training.epochs) as progress:
 
-        def work(stack: Stack, notify: Notify) -> Results:
+        def work(stack: Stack, notify: Notify) -> dict[Network, Outcome]:
             started = time.perf_counter()
 
             def after_epoch(module: StackModule) -> None:
@@ -46,13 +84,16 @@ def train_networks(title: str, study: Study, params: Params, dataset: Dataset, n
                 notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
 
             module = train_stack(stack, study, params, dataset, after_epoch)
-            return tabulate(module, params.health.verdicts, time.perf_counter() - started, _name(device))
+            finished = outcomes(module, time.perf_counter() - started, device_name(device))
+            if store:
+                store.save_all(finished, origin)
+            return finished
 
-        results = []
+        trained: dict[Network, Outcome] = {}
         for finished in run_all(work, stacks, workers, progress.epoch_done):
-            results.append(finished)
-            progress.stack_done(len(finished.networks))
-    return combine(results)
+            trained |= finished
+            progress.stack_done(len(finished))
+    return trained
 
 
 def train_stack(
@@ -139,5 +180,6 @@ def _memory(device: torch.device) -> int | None:
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
 
 
-def _name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """Return what tables call a device: ``cpu``, or the GPU's name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.networks import StackedMLP
@@ -17,10 +16,8 @@ from pipeline.networks.scores import tree_sum
 from pipeline.params import Health
 from pipeline.theory.functions import Function
 from pipeline.training.clipping import norms
-from pipeline.training.results import OF_STATES, OF_STEPS
-
-Record = dict[str, NDArray[np.float64]]
-"""For each measure ``[network, layer]``, hidden layers from the lowest, then the output layer."""
+from pipeline.training.names import OF_STATES, OF_STEPS
+from pipeline.training.verdicts import Record
 
 
 class HealthRecorder:

@@ -1,29 +1,16 @@
 """The tables that training makes. They hold nothing that changes from run to run, but for the timings."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pipeline.params import AXES, Network, Verdicts
-from pipeline.training.verdicts import verdicts
-
-if TYPE_CHECKING:  # reading tables takes no torch
-    from torch import Tensor
-
-    from pipeline.training.health import Record
-    from pipeline.training.module import StackModule
-
-KEY = [*AXES, "seed"]
-"""The columns that say which network a row is about."""
-METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-"""Losses in nats, accuracies from 0 to 1."""
-OF_STEPS = ("gradient_norm", "clipped_norm", "clipped_share", "update_ratio")
-OF_STATES = ("signal", "gradient", "activation_mean", "activation_sd", "dead", "saturated", "prelu_slope")
-MEASURES = (*OF_STEPS, *OF_STATES)
-"""Of a layer's health, see `HealthRecorder`."""
+from pipeline.params import Network, Verdicts
+from pipeline.training.names import KEY, MEASURES, METRICS
+from pipeline.training.outcome import Outcome
+from pipeline.training.verdicts import Record, verdicts
 
 
 class Results(NamedTuple):
@@ -52,67 +39,54 @@ def load_results(folder: Path) -> Results:
     return Results(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in Results._fields})
 
 
-def tabulate(module: "StackModule", thresholds: Verdicts, seconds: float, device: str) -> Results:
-    """Return the tables of one trained stack."""
-    assert module.test is not None  # noqa: S101
-    keys = pd.DataFrame([(*network.cell, network.seed) for network in module.stack.networks], columns=KEY)
-    alive, epochs = _numpy(module.alive), _numpy(module.epochs)
-    records = module.health.records
-    # [epoch, metric, network]
-    values = np.stack([[_numpy(v) for part in epoch for v in part] for epoch in module.history]).astype(np.float64)
-    scores = np.vstack([values[-1], [_numpy(v) for v in module.test]])
-    scores[:, ~alive] = np.nan
+def tabulate(outcomes: Mapping[Network, Outcome], thresholds: Verdicts) -> Results:
+    """Return the tables of some networks of one study, sorted by network, epoch and layer."""
+    chosen = sorted(outcomes)
+    found = [outcomes[network] for network in chosen]
+    keys = pd.DataFrame([(*network.cell, network.seed) for network in chosen], columns=KEY)
+    alive = np.array([outcome.alive for outcome in found])
+    unknown = np.full(len(METRICS), np.nan)
+    scores = np.array([[*(o.history[-1] if o.alive else unknown), *o.test] for o in found], np.float64)
     networks = keys.assign(
         status=np.where(alive, "trained", "diverged"),
-        health=pd.Series(verdicts(alive, records[max(records)] if records else None, thresholds), dtype="str"),
-        epochs=epochs,
-        **dict(zip((*METRICS, "test_loss", "test_accuracy"), scores, strict=True)),
+        health=pd.Series(verdicts(alive, _last_records(found), thresholds), dtype="str"),
+        epochs=[outcome.epochs for outcome in found],
+        **dict(zip((*METRICS, "test_loss", "test_accuracy"), scores.T, strict=True)),
     )
-    number = np.arange(1, len(values) + 1)
-    history = _concat(
-        [
-            keys.assign(epoch=epoch, **dict(zip(METRICS, values[epoch - 1], strict=True)))[epochs >= epoch]
-            for epoch in number
-        ]
+    history = _rows(keys, [len(o.history) for o in found]).assign(
+        epoch=np.concatenate([np.arange(1, len(o.history) + 1) for o in found]),
+        **_columns(METRICS, [o.history for o in found]),
     )
-    layers = _concat([_layers(keys, epochs >= epoch, epoch, record) for epoch, record in records.items()])
-    timings = keys.assign(seconds=seconds / len(keys), stack_size=len(keys), device=device)
-    return Results(networks, history, layers, timings)
+    layers = found[0].health.shape[2]
+    health = _rows(keys, [len(o.health) * layers for o in found]).assign(
+        epoch=np.concatenate([o.health_epochs.repeat(layers) for o in found]),
+        layer=np.concatenate([np.tile(np.arange(1, layers + 1), len(o.health)) for o in found]),
+        **_columns(MEASURES, [o.health.transpose(0, 2, 1).reshape(-1, len(MEASURES)) for o in found]),
+    )
+    timings = keys.assign(**{name: [getattr(o, name) for o in found] for name in ("seconds", "stack_size", "device")})
+    return Results(networks, history, health, timings)
 
 
-def combine(results: Iterable[Results]) -> Results:
-    """Return the tables of several stacks as one, sorted by network (and epoch)."""
-    networks, history, layers, timings = zip(*results, strict=True)
-    return Results(
-        pd.concat(networks).sort_values(KEY, ignore_index=True),
-        _concat(history).sort_values([*KEY, "epoch"], ignore_index=True),
-        _concat(layers).sort_values([*KEY, "epoch", "layer"], ignore_index=True),
-        pd.concat(timings).sort_values(KEY, ignore_index=True),
-    )
+def _last_records(outcomes: list[Outcome]) -> Record | None:
+    """Return each network's layers as last looked at; ``None`` where nobody looked."""
+    if not any(len(outcome.health) for outcome in outcomes):
+        return None
+    unknown = np.full(outcomes[0].health.shape[1:], np.nan)
+    last = np.stack([outcome.health[-1] if len(outcome.health) else unknown for outcome in outcomes])
+    return {name: last[:, index] for index, name in enumerate(MEASURES)}
+
+
+def _rows(keys: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
+    """Return each key as often as its count says."""
+    return keys.loc[keys.index.repeat(counts)].reset_index(drop=True)
+
+
+def _columns(names: tuple[str, ...], blocks: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns of some blocks ``[row, name]``, one above the other."""
+    return dict(zip(names, np.concatenate(blocks).astype(np.float64).T, strict=True))
 
 
 def rows_of(table: pd.DataFrame, network: Network) -> pd.DataFrame:
     """Return a table's rows about one network."""
     wanted = (*network.cell, network.seed)
     return table[np.logical_and.reduce([table[column] == value for column, value in zip(KEY, wanted, strict=True)])]
-
-
-def _layers(keys: pd.DataFrame, kept: np.ndarray, epoch: int, record: "Record") -> pd.DataFrame:
-    """Return one record of the networks that are kept, a row for each layer."""
-    layers = next(iter(record.values())).shape[1]
-    unknown = np.full((len(keys), layers), np.nan)
-    rows = keys[kept].loc[lambda frame: frame.index.repeat(layers)]
-    measures = {name: record.get(name, unknown)[kept].ravel() for name in MEASURES}
-    return rows.assign(epoch=epoch, layer=np.tile(np.arange(1, layers + 1), kept.sum()), **measures)
-
-
-def _concat(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the tables as one; those without rows have no say in the columns' types."""
-    filled = [table for table in tables if len(table)]
-    if filled:
-        return pd.concat(filled, ignore_index=True)
-    return tables[0] if tables else pd.DataFrame(columns=[*KEY, "epoch", "layer", *MEASURES])
-
-
-def _numpy(tensor: "Tensor") -> np.ndarray:
-    return tensor.detach().cpu().numpy()

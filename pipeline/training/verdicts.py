@@ -13,20 +13,19 @@ The first that holds counts.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.params import Verdicts
 
-if TYPE_CHECKING:
-    from pipeline.training.health import Record
+Record = dict[str, NDArray[np.floating]]
+"""For each measure ``[network, layer]``, hidden layers from the lowest, then the output layer."""
 
 VERDICTS = ("healthy", "vanishing", "exploding", "saturated", "dying", "diverged")
 
 
-def verdicts(alive: NDArray[np.bool_], last: "Record | None", thresholds: Verdicts) -> Sequence[str | None]:
+def verdicts(alive: NDArray[np.bool_], last: Record | None, thresholds: Verdicts) -> Sequence[str | None]:
     """Return each network's verdict; ``None`` where its layers were not looked at.
 
     Args:
@@ -36,7 +35,7 @@ def verdicts(alive: NDArray[np.bool_], last: "Record | None", thresholds: Verdic
     """
     if last is None:
         return [None if ok else "diverged" for ok in alive]
-    if "gradient" not in last:  # there is no hidden layer
+    if last["gradient"].shape[1] == 1:  # there is no hidden layer
         return ["healthy" if ok else "diverged" for ok in alive]
     with np.errstate(divide="ignore", invalid="ignore"):
         # The output layer has no activation: its column is NaN.

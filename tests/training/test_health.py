@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from pipeline.params import Cell, Network, Verdicts
 from pipeline.training.engine import train_networks, train_stack
-from pipeline.training.results import KEY, MEASURES, rows_of
+from pipeline.training.names import KEY, MEASURES
+from pipeline.training.results import rows_of
 from pipeline.training.stacks import Stack
 from pipeline.training.verdicts import VERDICTS, verdicts
 

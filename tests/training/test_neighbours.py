@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.data import Dataset
 from pipeline.params import ACTIVATIONS, Cell, Network, Params, Study
+from pipeline.training.clipping import global_norms, norms
 from pipeline.training.engine import train_stack
 from pipeline.training.module import tree_sum
 from pipeline.training.stacks import Stack
@@ -36,22 +37,36 @@ def train(networks: list[Network], study: Study, params: Params, digits: Dataset
     return {n: [value[k] for value in state] + [s[k] for s in scores] for k, n in enumerate(networks)}
 
 
+@given(tensors=st.integers(1, 30), networks=st.integers(2, 60))
+@settings(max_examples=50, deadline=None)
+def test_a_networks_gradient_norms_do_not_depend_on_the_others(tensors: int, networks: int) -> None:
+    gradients = [torch.randn(networks, 3 + k, 17) for k in range(tensors)]
+    last = [gradient[-1:] for gradient in gradients]
+    assert torch.equal(global_norms(gradients)[-1:], global_norms(last))
+    assert torch.equal(norms(gradients[0])[-1:], norms(last[0]))
+
+
 def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
     return all(torch.equal(x.nan_to_num(), y.nan_to_num()) for x, y in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@given(others=neighbours, place=st.integers(0, 40), threads=st.sampled_from([1, 2, 3]))
-@settings(max_examples=4, deadline=None)
+@given(
+    others=neighbours,
+    place=st.integers(0, 40),
+    threads=st.sampled_from([1, 2, 3]),
+    clipping=st.sampled_from(["none", "value", "norm", "global_norm"]),
+)
+@settings(max_examples=5, deadline=None)
 def test_a_network_does_not_notice_its_neighbours(
-    activation: str, others: list, place: int, threads: int, params, mini, digits
+    activation: str, others: list, place: int, threads: int, clipping, params, mini, digits
 ) -> None:
     study = mini.model_copy(
         # Widths that are no multiple of a vector: there the ends of a thread's share are rounded by other code.
         update={"hidden": (50, 9), "training": mini.training.model_copy(update={"epochs": 1, "momentum": 0.9})}
     )
     batch_norm = ("none", "before", "after")[place % 3]
-    this = Network(Cell("glorot_uniform", activation, batch_norm, "norm", 0.1), 7)
+    this = Network(Cell("glorot_uniform", activation, batch_norm, clipping, 0.1), 7)
     around = [Network(Cell(i, activation, batch_norm, c, r), seed) for i, c, r, seed in others]
     place = min(place, len(around))
     # As stacks are made: equal clipping modes side by side.

@@ -10,8 +10,8 @@ from pipeline.compute.workers import run_all
 from pipeline.errors import ParamsError
 from pipeline.params import Cell, Network
 from pipeline.training.engine import train_networks, train_stack
+from pipeline.training.names import KEY, METRICS
 from pipeline.training.order import Epochs
-from pipeline.training.results import KEY, METRICS
 from pipeline.training.stacks import Stack, into_stacks, stack_size
 
 

@@ -1,0 +1,174 @@
+"""The network store: a finished network is kept under the digest of all that determines it, and never trained again.
+
+On a CPU a network comes out bit for bit the same in any stack, so what is kept is what training would give. An entry is
+a SHA-256 and, under it, a safetensors file; it is written beside its place and moved there, so that it is whole or not
+there at all. What does not match its digest is set aside and trained anew.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from pipeline.data import Card
+from pipeline.params import Network, Params, Study
+from pipeline.training.outcome import Outcome
+from pipeline.training.stacks import widths_of
+
+DEFAULT_FOLDER = Path(".networks")
+SUFFIX = ".network"
+ASIDE = "set-aside"
+SHA256_BYTES = 32
+PACKAGE = Path(__file__).parent.parent
+CODE = ("compute", "networks", "theory", "training")
+"""Folders whose code determines what a network comes to."""
+PLAIN = ("alive", "epochs", "seconds", "stack_size", "device")
+"""Fields of an outcome that are no arrays."""
+LIBRARIES = ("numpy", "pytorch-lightning", "torch")
+
+
+class Origin(NamedTuple):
+    """What networks of a study have in common."""
+
+    study: Study
+    params: Params
+    card: Card
+    device: str
+    """``cpu``, or the GPU's name."""
+
+    def describe(self, network: Network) -> dict[str, Any]:
+        """Return all that determines what a network comes to."""
+        cell, params = network.cell, self.params
+        shared: dict[str, Any] = {"activation": getattr(params.activations, cell.activation).model_dump()}
+        if cell.batch_norm != "none":
+            shared["batch_norm"] = params.batch_norm.model_dump()
+        if cell.clipping != "none":
+            shared["clipping"] = getattr(params.clipping, cell.clipping)
+        return {
+            "network": [*cell, network.seed],
+            "widths": widths_of(self.study, self.card),
+            "training": self.study.training.model_dump(),
+            "settings": shared,
+            "health": params.health.model_dump(exclude={"verdicts"}),
+            "data": self.card.sha256,
+            "code": code_digest(),
+            "versions": {name: version(name) for name in LIBRARIES},
+            "device": [self.device, torch.backends.cpu.get_cpu_capability() if self.device == "cpu" else ""],
+        }
+
+    def digest(self, network: Network) -> str:
+        """Return a network's key in the store."""
+        return hashlib.sha256(json.dumps(self.describe(network), sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache
+def code_digest() -> str:
+    """Return a digest of the code that determines what a network comes to."""
+    digest = hashlib.sha256()
+    for file in sorted(path for folder in CODE for path in (PACKAGE / folder).rglob("*.py")):
+        digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+class NetworkStore:
+    """Finished networks in a folder that several processes, clones and machines may share.
+
+    Args:
+        folder: it is made where it is missing. ``NETWORK_STORE`` names another than `DEFAULT_FOLDER`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or Path(os.environ.get("NETWORK_STORE") or DEFAULT_FOLDER)
+
+    def load_all(self, networks: Sequence[Network], origin: Origin) -> dict[Network, Outcome]:
+        """Return those of some networks that are here and whole."""
+        found = {network: self.load(origin.digest(network)) for network in networks}
+        return {network: outcome for network, outcome in found.items() if outcome is not None}
+
+    def save_all(self, outcomes: Mapping[Network, Outcome], origin: Origin) -> None:
+        """Keep what some networks came to; where that cannot be written, say so and go on."""
+        try:
+            for network, outcome in outcomes.items():
+                self.save(origin.digest(network), outcome)
+        except OSError as error:
+            print(
+                f"warning: {len(outcomes):,} networks are not kept in {self.folder} ({error.strerror}); "
+                "training goes on, and would train them again if it were interrupted",
+                file=sys.stderr,
+            )
+
+    def load(self, digest: str) -> Outcome | None:
+        """Return an entry; ``None`` where there is none, or where it was damaged: then it is set aside."""
+        path = self._path(digest)
+        try:
+            return _decoded(path.read_bytes(), digest)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (SafetensorError, ValueError, KeyError) as error:
+            aside = self.folder / ASIDE / path.name
+            print(f"warning: {path} is damaged ({error}); it is set aside in {aside.parent}", file=sys.stderr)
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # another process was faster
+                path.replace(aside)
+            return None
+
+    def save(self, digest: str, outcome: Outcome) -> None:
+        """Write an entry, whole or not at all.
+
+        Raises:
+            OSError: the folder cannot be written, or the disk is full.
+        """
+        path = self._path(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}")
+        try:
+            beside.write_bytes(_encoded(outcome, digest))
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+
+    def entries(self) -> Iterator[Path]:
+        """Yield every entry's file."""
+        yield from self.folder.glob(f"??/*{SUFFIX}")
+
+    def prune(self, used: set[str]) -> tuple[int, int]:
+        """Delete the entries that nothing uses; return how many they were, and their bytes."""
+        unused = [path for path in self.entries() if path.stem not in used]
+        size = sum(path.stat().st_size for path in unused)
+        for path in unused:
+            path.unlink()
+        return len(unused), size
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / digest[:2] / f"{digest}{SUFFIX}"
+
+
+def _encoded(outcome: Outcome, digest: str) -> bytes:
+    arrays = {name: np.ascontiguousarray(value) for name, value in outcome._asdict().items() if name not in PLAIN}
+    plain = {name: getattr(outcome, name) for name in PLAIN} | {"digest": digest}
+    content = save(arrays, metadata={"network": json.dumps(plain)})
+    return hashlib.sha256(content).digest() + content
+
+
+def _decoded(entry: bytes, digest: str) -> Outcome:
+    checksum, content = entry[:SHA256_BYTES], entry[SHA256_BYTES:]
+    if hashlib.sha256(content).digest() != checksum:
+        raise ValueError("its checksum does not match")
+    header = int.from_bytes(content[:8], "little")
+    plain = json.loads(json.loads(content[8 : 8 + header])["__metadata__"]["network"])
+    if plain.pop("digest") != digest:
+        raise ValueError("it belongs to another network")
+    fields: dict[str, Any] = load(content) | plain
+    return Outcome(**fields)

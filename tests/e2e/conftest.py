@@ -35,19 +35,32 @@ class Clone:
         with (self.folder / "params.yaml").open("w") as file:
             yaml.dump(params, file)
 
-    def dvc(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def dvc(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the project's dvc, as a user does who has activated nothing."""
-        return self._run([str(self.folder / ".venv/bin/dvc"), *words], check)
+        return self._run([str(self.folder / ".venv/bin/dvc"), *words], check, environment)
+
+    def start_dvc(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start the project's dvc in a process group of its own."""
+        return subprocess.Popen(
+            [self.folder / ".venv/bin/dvc", *words], cwd=self.folder, env=self._environment() | environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
 
     def make(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a target of the Makefile; what it would install is there."""
-        return self._run(["make", "--assume-old=.venv/installed", *words], check=True)
+        return self._run(["make", "--assume-old=.venv/installed", *words], True, {})
 
-    def _run(self, command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DVC_"))}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+    def _run(self, command: list[str], check: bool, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self._environment() | environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done
+
+    def _environment(self) -> dict[str, str]:
+        ours = ("MLFLOW_", "DVC_", "NETWORK_STORE")
+        return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
 
     def git(self, *words: str) -> None:
         identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]

@@ -63,7 +63,7 @@ class Origin(NamedTuple):
             "health": params.health.model_dump(exclude={"verdicts"}),
             "data": self.card.sha256,
             "code": code_digest(),
-            "versions": {name: version(name) for name in LIBRARIES},
+            "versions": _versions(),
             "device": [self.device, torch.backends.cpu.get_cpu_capability() if self.device == "cpu" else ""],
         }
 
@@ -79,6 +79,11 @@ def code_digest() -> str:
     for file in sorted(path for folder in CODE for path in (PACKAGE / folder).rglob("*.py")):
         digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 class NetworkStore:

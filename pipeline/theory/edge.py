@@ -5,13 +5,13 @@ so the edge is a curve with q* as its parameter, and of its points the one with 
 stable: biases, which all samples share, make them more alike.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.errors import FunctionError
+from pipeline.theory.bisection import bisect
 from pipeline.theory.functions import Function
 from pipeline.theory.gaussian import Moments, moments
 
@@ -72,7 +72,8 @@ def edge_of_chaos(function: Function) -> Edge:
     best = min(allowed, key=lambda i: edges[i].bias_variance)
     for beside in (best - 1, best + 1):  # the bound lies between the last point of the grid that it allows and the next
         if 0 <= beside < STEPS and beside not in allowed:
-            found = at(_bisect(lambda log_q: _margin(at(log_q)), grid[best], grid[beside]))
+            inside, _ = bisect(lambda log_q: _margin(at(log_q)) >= 0, grid[best], grid[beside], 1e-12)
+            found = at(inside)
             return found._replace(bias_variance=found.bias_variance if _needs_biases(found) else 0.0)
     return edges[best]
 
@@ -84,11 +85,3 @@ def _needs_biases(edge: Edge) -> bool:
 def _margin(edge: Edge) -> float:
     """Return a number that is not negative where a point of the edge exists and is stable."""
     return min(STEEPEST - abs(edge.slope), edge.bias_variance / edge.q)
-
-
-def _bisect(f: Callable[[float], float], inside: float, outside: float) -> float:
-    """Return the last point, to 1e-12, at which f is not negative. SciPy's solvers take longer to import than this."""
-    while abs(inside - outside) > 1e-12:
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if f(middle) >= 0 else (inside, middle)
-    return inside

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.theory.bisection import bisect
 from pipeline.theory.functions import Function
 from pipeline.theory.gaussian import moments, product_moment
 
@@ -94,15 +95,10 @@ class LayerMap:
         return points
 
     def _refined(self, low: float, high: float) -> FixedPoint:
-        """Return the fixed point between two ln q, by bisection: it takes no derivative and cannot miss."""
+        """Return the fixed point between two ln q."""
         rising = self.variance(np.exp(low)) > np.exp(low)
-        while high - low > 1e-12:
-            middle = (low + high) / 2
-            if (self.variance(np.exp(middle)) > np.exp(middle)) == rising:
-                low = middle
-            else:
-                high = middle
-        q = float(np.exp((low + high) / 2))
+        ends = bisect(lambda log_q: (self.variance(np.exp(log_q)) > np.exp(log_q)) == rising, low, high, 1e-12)
+        q = float(np.exp(sum(ends) / 2))
         return FixedPoint(q, self.variance_slope(q))
 
     def correlation_fixed_points(self, q: float) -> list[FixedPoint]:
@@ -125,12 +121,7 @@ class LayerMap:
         return points
 
     def _refined_correlation(self, q: float, low: float, high: float, rising: bool) -> FixedPoint:
-        while high - low > 1e-10:
-            middle = (low + high) / 2
-            if (self.correlation(q, middle) > middle) == rising:
-                low = middle
-            else:
-                high = middle
-        c = float((low + high) / 2)
+        ends = bisect(lambda c: (self.correlation(q, c) > c) == rising, low, high, 1e-10)
+        c = float(sum(ends) / 2)
         step = 1e-4 * (1 - c)
         return FixedPoint(c, (self.correlation(q, c + step) - self.correlation(q, c - step)) / (2 * step))

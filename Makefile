@@ -19,7 +19,8 @@ check: $(VENV)/installed ## Say whether params.yaml makes sense, and what it bui
 	@python -m pipeline.params
 
 test: $(VENV)/installed-dev ## Run every test that needs no browser
-	pytest -m "not browser"
+	@# A process for each core, one thread each: a file's tests run in one process, in order.
+	OMP_NUM_THREADS=1 pytest -m "not browser" -n logical --dist loadfile
 
 test-browser: $(VENV)/installed-dev ## Run the tests that open the report and the MLflow UI in Chromium
 	pytest -m browser

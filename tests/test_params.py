@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 RAW = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
 GRID = "studies.digits.grid.0"
-REMOVE = object()
+REMOVE = "(removed)"
 
 WRONG = [
     (f"{GRID}.initializer", ["he_norml"],

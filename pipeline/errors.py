@@ -4,6 +4,7 @@ PipelineError
 ├── ParamsError          params.yaml does not make sense
 ├── DataError            a dataset is missing, damaged or unfit
 ├── FunctionError        a callable is no activation function
+├── ResourceError        memory or disk does not suffice
 └── ReproducibilityError the same network came out different
 """
 
@@ -28,6 +29,10 @@ class DataError(PipelineError):
 
 class FunctionError(PipelineError):
     """A callable is no activation function that the theory can treat."""
+
+
+class ResourceError(PipelineError):
+    """Memory or disk does not suffice."""
 
 
 class ReproducibilityError(PipelineError):

@@ -12,10 +12,13 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+
+from pipeline.errors import ResourceError
 
 SECONDS_BETWEEN_LOOKS = 0.2
 PR_SET_PDEATHSIG = 1
@@ -41,6 +44,9 @@ def worker_count(wanted: int | str) -> int:
 def run_all(work: Callable[[T, Notify], R], tasks: Sequence[T], workers: int, notify: Notify) -> Iterator[R]:
     """Do the work for every task and yield its results as they come.
 
+    Raises:
+        ResourceError: a worker was killed.
+
     Args:
         work: called with a task and a ``notify`` of its own, whose words reach the caller's ``notify``.
         tasks: what it is called with.
@@ -63,8 +69,13 @@ def run_all(work: Callable[[T, Notify], R], tasks: Sequence[T], workers: int, no
             done, pending = wait(pending, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
             while not queue.empty():
                 notify(*queue.get())
-            for future in done:
-                yield future.result()
+            try:
+                yield from [future.result() for future in done]
+            except BrokenProcessPool as error:
+                raise ResourceError(
+                    "a worker process was killed from outside, most likely for lack of memory; what was finished is "
+                    "kept. Run again to go on, with a smaller compute.workers or compute.stack_size"
+                ) from error
 
 
 @contextmanager

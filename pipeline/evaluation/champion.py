@@ -68,7 +68,7 @@ def retrain(network: Network, study: Study, params: Params, dataset: Dataset, re
     """
     stack = Stack(network.cell.activation, network.cell.batch_norm, (network,))
     module = train_stack(stack, study, params, dataset)
-    again = tabulate(outcomes(module, seconds=0.0, device=""), params.health.verdicts).networks.iloc[0]
+    again = tabulate(outcomes(module, device=""), params.health.verdicts).networks.iloc[0]
     before = rows_of(recorded, network).iloc[0]
     tolerance = 0.0 if choose_device(params).type == "cpu" else GPU_TOLERANCE
     for score in ("train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):

@@ -1,19 +1,21 @@
 """Trains networks on this machine: stack after stack, each under a ``pl.Trainer``."""
 
 import logging
-import time
 import warnings
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
+from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 
 from pipeline.compute.cpu import keep_freed_memory, whole_products
 from pipeline.compute.workers import Notify, run_all, worker_count
 from pipeline.data import Dataset
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, ResourceError
 from pipeline.params import Network, Params, Study
+from pipeline.training.checkpoints import EpochCheckpoint, SealedIO
 from pipeline.training.module import StackModule
 from pipeline.training.outcome import Outcome, outcomes
 from pipeline.training.progress import GridProgress
@@ -46,54 +48,95 @@ def train_networks(
 
     Raises:
         ParamsError: the study does not fit its data, or the accelerator is not there.
+        ResourceError: memory does not suffice for a single network, or a worker was killed.
     """
     check_fit(title, study, dataset)
-    device = choose_device(params)
-    origin = Origin(study, params, dataset.card, device_name(device))
+    origin = Origin(study, params, dataset.card, device_name(choose_device(params)))
     found = store.load_all(networks, origin) if store else {}
     missing = [network for network in networks if network not in found]
     if found:
         print(f"{title}: {len(found):,} of {len(networks):,} networks are in the store, {len(missing):,} to train")
     if missing:
-        found |= _train_missing(title, study, params, dataset, missing, device, store, origin)
+        found |= _train_missing(title, missing, dataset, origin, store)
     return tabulate(found, params.health.verdicts)
 
 
+class _Task(NamedTuple):
+    stack: Stack
+    resume: bool
+    """From the stack's checkpoint."""
+
+
 def _train_missing(
-    title: str,
-    study: Study,
-    params: Params,
-    dataset: Dataset,
-    networks: Sequence[Network],
-    device: torch.device,
-    store: NetworkStore | None,
-    origin: Origin,
+    title: str, networks: Sequence[Network], dataset: Dataset, origin: Origin, store: NetworkStore | None
 ) -> dict[Network, Outcome]:
     """Train networks, stack by stack, side by side; the store has each stack's as soon as it is finished."""
+    study, params = origin.study, origin.params
+    unfinished = list(store.unfinished(networks, origin).values()) if store else []
+    begun = {network for stack in unfinished for network in stack}
+    if begun:
+        print(f"{title}: {len(begun):,} networks go on from the last epoch they finished")
+    fresh = [network for network in networks if network not in begun]
+    device = choose_device(params)
     workers = _workers(params, device)
-    stacks = into_stacks(networks, _stack_size(study, params, dataset, device, len(networks), workers))
-    workers = min(workers, len(stacks))
+    size = _stack_size(study, params, dataset, device, len(networks), workers)
+    tasks = [_Task(Stack(stack[0].cell.activation, stack[0].cell.batch_norm, stack), True) for stack in unfinished]
+    tasks += [_Task(stack, False) for stack in into_stacks(fresh, size)]
     keep_freed_memory()
     with GridProgress(title, len(networks), study.training.epochs) as progress:
 
-        def work(stack: Stack, notify: Notify) -> dict[Network, Outcome]:
-            started = time.perf_counter()
-
+        def work(task: _Task, notify: Notify) -> dict[Network, Outcome]:
             def after_epoch(module: StackModule) -> None:
                 best = module.history[-1].validation.accuracy[module.alive]
                 notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
 
-            module = train_stack(stack, study, params, dataset, after_epoch)
-            finished = outcomes(module, time.perf_counter() - started, device_name(device))
-            if store:
-                store.save_all(finished, origin)
-            return finished
+            return _train_and_keep(task, dataset, origin, store, after_epoch)
 
         trained: dict[Network, Outcome] = {}
-        for finished in run_all(work, stacks, workers, progress.epoch_done):
+        for finished in run_all(work, tasks, min(workers, len(tasks)), progress.epoch_done):
             trained |= finished
             progress.stack_done(len(finished))
     return trained
+
+
+def _train_and_keep(
+    task: _Task,
+    dataset: Dataset,
+    origin: Origin,
+    store: NetworkStore | None,
+    after_epoch: Callable[[StackModule], None],
+) -> dict[Network, Outcome]:
+    """Train a stack and put it into the store; where memory does not suffice, one half of it after the other.
+
+    Raises:
+        ResourceError: memory does not suffice for a single network.
+    """
+    stack = task.stack
+    checkpoint = store.checkpoint(stack.networks, origin) if store else None
+    try:
+        module = train_stack(stack, origin.study, origin.params, dataset, after_epoch, checkpoint, task.resume)
+    except (RuntimeError, MemoryError) as error:
+        if not (isinstance(error, MemoryError) or is_oom_error(error)):
+            raise
+        if len(stack.networks) == 1:
+            widths = "-".join(str(width) for width in widths_of(origin.study, dataset.card))
+            raise ResourceError(
+                f"memory does not suffice for a single network of {widths}; what was finished is kept. "
+                "Make the study's hidden layers or training.batch_size smaller, or compute.workers"
+            ) from error
+    else:
+        finished = outcomes(module, origin.device)
+        if store:
+            store.save_all(finished, origin)
+        return finished
+    garbage_collection_cuda()
+    half = -(-len(stack.networks) // 2)
+    print(f"warning: memory does not suffice for {len(stack.networks):,} networks at a time: trying {half:,}")
+    finished = {}
+    for part in (stack.networks[:half], stack.networks[half:]):
+        smaller = _Task(stack._replace(networks=part), False)
+        finished |= _train_and_keep(smaller, dataset, origin, store, after_epoch)
+    return finished
 
 
 def train_stack(
@@ -102,8 +145,20 @@ def train_stack(
     params: Params,
     dataset: Dataset,
     after_epoch: Callable[[StackModule], None] = lambda _module: None,
+    checkpoint: EpochCheckpoint | None = None,
+    resume: bool = False,
 ) -> StackModule:
-    """Train one stack; returns its module, on the CPU, with its history and test scores."""
+    """Train one stack; returns its module, on the CPU, with its history and test scores.
+
+    Args:
+        stack: the networks.
+        study: its shape and budget.
+        params: settings that all studies share.
+        dataset: the study's.
+        after_epoch: called with the module after each epoch.
+        checkpoint: keeps the stack's state.
+        resume: go on from there.
+    """
     with whole_products(len(stack.networks)):
         module = StackModule(stack, study, params, dataset, after_epoch)
         trainer = pl.Trainer(
@@ -111,12 +166,14 @@ def train_stack(
             devices=1,
             max_epochs=study.training.epochs,
             logger=False,
-            enable_checkpointing=False,
+            callbacks=checkpoint,
+            plugins=SealedIO(),
+            enable_checkpointing=checkpoint is not None,
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-        trainer.fit(module)
+        trainer.fit(module, ckpt_path=checkpoint.path if checkpoint and resume else None, weights_only=True)
     return module
 
 

@@ -1,6 +1,5 @@
 """The health of every layer while training: looked at now and then, without changing what is trained."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,6 +34,7 @@ class HealthRecorder:
         clips: whether any network's gradient is clipped.
         x: the training samples, of which the first are looked at.
         y: their labels.
+        records: takes what is seen, by epoch.
     """
 
     def __init__(
@@ -46,12 +46,13 @@ class HealthRecorder:
         clips: bool,
         x: Float[Tensor, "sample feature"],
         y: Int[Tensor, "sample"],
+        records: dict[int, Record],
     ) -> None:
         self.networks, self.function, self.clips = networks, function, clips
         self.weights = [layer.weight for layer in networks.dense]
         self.epochs = {epochs if epoch == "last" else int(epoch) for epoch in settings.epochs}
         self.x, self.y = x[: settings.samples], y[: settings.samples]
-        self.records: dict[int, Record] = defaultdict(dict)
+        self.records = records
         self._clipped = torch.zeros(networks.networks, len(self.weights), device=x.device)
         self._steps = 0
 
@@ -108,4 +109,4 @@ class HealthRecorder:
         for name, values in columns.items():
             record = np.full((len(values), len(self.weights)), np.nan)
             record[:, : values.shape[1]] = values.cpu().numpy()
-            self.records[epoch][name] = record
+            self.records.setdefault(epoch, {})[name] = record

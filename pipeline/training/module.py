@@ -1,5 +1,6 @@
 """The LightningModule of a stack: many networks, one training step."""
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from pipeline.training.health import HealthRecorder
 from pipeline.training.order import Epochs
 from pipeline.training.sgd import StackedSGD
 from pipeline.training.stacks import Stack, widths_of
+from pipeline.training.verdicts import Record
 
 SCORED_AT_A_TIME = 1024
 """Samples. A constant: were it to depend on the stack, so would the rounding."""
@@ -93,8 +95,16 @@ class StackModule(pl.LightningModule):
         self.register_buffer("alive", torch.ones(size, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros(size, dtype=torch.int64))
         self.history: list[Epoch] = []
+        self.records: dict[int, Record] = {}
+        """What was seen of the layers, by epoch; see `HealthRecorder`."""
         self.test: Scores | None = None
         """After training."""
+        self.started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been training, earlier attempts included."""
+        return time.perf_counter() - self.started
 
     def _hold(self, name: str, part: Part) -> None:
         self.register_buffer(f"{name}_x", torch.from_numpy(part.x), persistent=False)
@@ -117,8 +127,10 @@ class StackModule(pl.LightningModule):
             clips=any(mode != "none" for mode in self.modes),
             x=self.get_buffer("train_x"),
             y=self.get_buffer("train_y"),
+            records=self.records,
         )
-        self.health.look(0)
+        if self.current_epoch == 0:
+            self.health.look(0)
 
     def train_dataloader(self) -> Epochs:
         """Return the epochs, each as one batch of sample indices: the samples themselves are here."""
@@ -185,6 +197,24 @@ class StackModule(pl.LightningModule):
     def on_train_end(self) -> None:
         """Score the test part, while the networks are still on the accelerator."""
         self.test = self.score("test")
+
+    # --- checkpoints ------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what was recorded; weights, moving averages and velocities are there."""
+        checkpoint["history"] = [[tuple(scores) for scores in epoch] for epoch in self.history]
+        checkpoint["records"] = {
+            epoch: {name: torch.from_numpy(values) for name, values in record.items()}
+            for epoch, record in self.records.items()
+        }
+        checkpoint["seconds"] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up what was recorded."""
+        self.history = [Epoch(*(Scores(*scores) for scores in epoch)) for epoch in checkpoint["history"]]
+        for epoch, record in checkpoint["records"].items():
+            self.records[epoch] = {name: values.numpy() for name, values in record.items()}
+        self.started -= checkpoint["seconds"]
 
     # --- scoring ----------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     device: str
 
 
-def outcomes(module: "StackModule", seconds: float, device: str) -> dict[Network, Outcome]:
+def outcomes(module: "StackModule", device: str) -> dict[Network, Outcome]:
     """Return what each network of a trained stack came to."""
     assert module.test is not None  # noqa: S101
     networks = module.stack.networks
@@ -43,7 +43,7 @@ def outcomes(module: "StackModule", seconds: float, device: str) -> dict[Network
     # [epoch, metric, network]
     history = np.stack([[_numpy(score) for part in epoch for score in part] for epoch in module.history])
     test = np.stack([_numpy(score) for score in module.test])
-    records = module.health.records
+    records = module.records
     layers = len(module.networks.dense)
     unknown = np.full((len(networks), layers), np.nan)
     # [record, measure, network, layer]
@@ -60,7 +60,7 @@ def outcomes(module: "StackModule", seconds: float, device: str) -> dict[Network
             test=test[:, k],
             health_epochs=looked[looked <= epochs[k]],
             health=health[looked <= epochs[k], :, k],
-            seconds=seconds / len(networks),
+            seconds=module.seconds / len(networks),
             stack_size=len(networks),
             device=device,
         )

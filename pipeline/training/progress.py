@@ -50,12 +50,12 @@ class GridProgress:
     ) -> None:
         """Leave the line as it stands, and say what it came to."""
         self.bar.stop()
-        if kind is None:
-            seconds = time.monotonic() - self.started
-            self.console.print(
-                f"{self.title}: {self.done:,} networks trained in {seconds:.1f} s, "
-                f"best val accuracy {self.best:.4f}", highlight=False,
-            )  # fmt: skip
+        seconds = time.monotonic() - self.started
+        done = f"{self.done:,}" if kind is None else f"stopped with {self.done:,} of {self.networks:,}"
+        self.console.print(
+            f"{self.title}: {done} networks trained in {seconds:.1f} s, best val accuracy {self.best:.4f}",
+            highlight=False,
+        )
 
     def epoch_done(self, networks: int, best: float) -> None:
         """Count an epoch of a stack, whose best validation accuracy was ``best``."""

@@ -1,20 +1,19 @@
 """The network store: a finished network is kept under the digest of all that determines it, and never trained again.
 
 On a CPU a network comes out bit for bit the same in any stack, so what is kept is what training would give. An entry is
-a SHA-256 and, under it, a safetensors file; it is written beside its place and moved there, so that it is whole or not
-there at all. What does not match its digest is set aside and trained anew.
+a safetensors file under its checksum, whole or not there at all. What is damaged is set aside and trained anew.
 """
 
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -23,19 +22,23 @@ from safetensors.numpy import load, save
 
 from pipeline.data import Card
 from pipeline.params import Network, Params, Study
+from pipeline.training.checkpoints import NETWORKS, EpochCheckpoint, SealedIO
 from pipeline.training.outcome import Outcome
+from pipeline.training.sealed import UNFINISHED, read_sealed, write_sealed
 from pipeline.training.stacks import widths_of
 
 DEFAULT_FOLDER = Path(".networks")
 SUFFIX = ".network"
+CHECKPOINTS, CHECKPOINT_SUFFIX = "unfinished", ".checkpoint"
 ASIDE = "set-aside"
-SHA256_BYTES = 32
 PACKAGE = Path(__file__).parent.parent
 CODE = ("compute", "networks", "theory", "training")
 """Folders whose code determines what a network comes to."""
 PLAIN = ("alive", "epochs", "seconds", "stack_size", "device")
 """Fields of an outcome that are no arrays."""
 LIBRARIES = ("numpy", "pytorch-lightning", "torch")
+
+T = TypeVar("T")
 
 
 class Origin(NamedTuple):
@@ -95,6 +98,7 @@ class NetworkStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or Path(os.environ.get("NETWORK_STORE") or DEFAULT_FOLDER)
+        self._warned = False
 
     def load_all(self, networks: Sequence[Network], origin: Origin) -> dict[Network, Outcome]:
         """Return those of some networks that are here and whole."""
@@ -102,22 +106,73 @@ class NetworkStore:
         return {network: outcome for network, outcome in found.items() if outcome is not None}
 
     def save_all(self, outcomes: Mapping[Network, Outcome], origin: Origin) -> None:
-        """Keep what some networks came to; where that cannot be written, say so and go on."""
+        """Keep what a stack came to, in place of its checkpoint; where that cannot be written, say so and go on."""
         try:
             for network, outcome in outcomes.items():
                 self.save(origin.digest(network), outcome)
+            self.checkpoint(list(outcomes), origin).path.unlink(missing_ok=True)
         except OSError as error:
-            print(
-                f"warning: {len(outcomes):,} networks are not kept in {self.folder} ({error.strerror}); "
-                "training goes on, and would train them again if it were interrupted",
-                file=sys.stderr,
-            )
+            if not self._warned:
+                print(
+                    f"warning: networks are not kept in {self.folder} ({error.strerror}); "
+                    "training goes on, and would train them again if it were interrupted",
+                    file=sys.stderr,
+                )
+            self._warned = True
 
     def load(self, digest: str) -> Outcome | None:
         """Return an entry; ``None`` where there is none, or where it was damaged: then it is set aside."""
-        path = self._path(digest)
+        return self._read(self._path(digest), lambda path: _decoded(read_sealed(path), digest))
+
+    def save(self, digest: str, outcome: Outcome) -> None:
+        """Write an entry, whole or not at all.
+
+        Raises:
+            OSError: the folder cannot be written, or the disk is full.
+        """
+        write_sealed(self._path(digest), _encoded(outcome, digest))
+
+    def checkpoint(self, networks: Sequence[Network], origin: Origin) -> EpochCheckpoint:
+        """Return what keeps a stack's state after its epochs."""
+        digests = [origin.digest(network) for network in networks]
+        name = hashlib.sha256("".join(digests).encode()).hexdigest()
+        return EpochCheckpoint(self.folder / CHECKPOINTS / f"{name}{CHECKPOINT_SUFFIX}", digests)
+
+    def checkpoints(self) -> dict[Path, list[str]]:
+        """Return the digests of the networks in each checkpoint that is whole."""
+        found = {path: self._read(path, SealedIO().load_checkpoint) for path in self._checkpoint_files()}
+        return {path: checkpoint[NETWORKS] for path, checkpoint in found.items() if checkpoint is not None}
+
+    def unfinished(self, networks: Sequence[Network], origin: Origin) -> dict[Path, tuple[Network, ...]]:
+        """Return the stacks that have a checkpoint, of which nothing but some of these networks are a part."""
+        left = {origin.digest(network): network for network in networks}
+        stacks = {}
+        for path, digests in self.checkpoints().items():
+            if left.keys() >= {*digests}:
+                stacks[path] = tuple(left.pop(digest) for digest in digests)
+        return stacks
+
+    def entries(self) -> Iterator[Path]:
+        """Yield every entry's file."""
+        yield from self.folder.glob(f"??/*{SUFFIX}")
+
+    def prune(self, used: set[str]) -> tuple[int, int]:
+        """Delete what nothing uses and what killed writers left; return how many networks, and bytes, those were."""
+        unused = [path for path in self.entries() if path.stem not in used]
+        rest = [path for path, digests in self.checkpoints().items() if not used >= {*digests}]
+        rest += self.folder.glob(f"*/*{UNFINISHED}")
+        size = sum(path.stat().st_size for path in unused + rest)
+        for path in unused + rest:
+            path.unlink(missing_ok=True)
+        return len(unused), size
+
+    def _checkpoint_files(self) -> list[Path]:
+        return sorted((self.folder / CHECKPOINTS).glob(f"*{CHECKPOINT_SUFFIX}"))
+
+    def _read(self, path: Path, decode: Callable[[Path], T]) -> T | None:
+        """Return what a file says; ``None`` where it is not there, or is damaged: then it is set aside."""
         try:
-            return _decoded(path.read_bytes(), digest)
+            return decode(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (SafetensorError, ValueError, KeyError) as error:
@@ -128,34 +183,6 @@ class NetworkStore:
                 path.replace(aside)
             return None
 
-    def save(self, digest: str, outcome: Outcome) -> None:
-        """Write an entry, whole or not at all.
-
-        Raises:
-            OSError: the folder cannot be written, or the disk is full.
-        """
-        path = self._path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}")
-        try:
-            beside.write_bytes(_encoded(outcome, digest))
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-
-    def entries(self) -> Iterator[Path]:
-        """Yield every entry's file."""
-        yield from self.folder.glob(f"??/*{SUFFIX}")
-
-    def prune(self, used: set[str]) -> tuple[int, int]:
-        """Delete the entries that nothing uses; return how many they were, and their bytes."""
-        unused = [path for path in self.entries() if path.stem not in used]
-        size = sum(path.stat().st_size for path in unused)
-        for path in unused:
-            path.unlink()
-        return len(unused), size
-
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}{SUFFIX}"
 
@@ -163,14 +190,10 @@ class NetworkStore:
 def _encoded(outcome: Outcome, digest: str) -> bytes:
     arrays = {name: np.ascontiguousarray(value) for name, value in outcome._asdict().items() if name not in PLAIN}
     plain = {name: getattr(outcome, name) for name in PLAIN} | {"digest": digest}
-    content = save(arrays, metadata={"network": json.dumps(plain)})
-    return hashlib.sha256(content).digest() + content
+    return save(arrays, metadata={"network": json.dumps(plain)})
 
 
-def _decoded(entry: bytes, digest: str) -> Outcome:
-    checksum, content = entry[:SHA256_BYTES], entry[SHA256_BYTES:]
-    if hashlib.sha256(content).digest() != checksum:
-        raise ValueError("its checksum does not match")
+def _decoded(content: bytes, digest: str) -> Outcome:
     header = int.from_bytes(content[:8], "little")
     plain = json.loads(json.loads(content[8 : 8 + header])["__metadata__"]["network"])
     if plain.pop("digest") != digest:

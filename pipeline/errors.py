@@ -4,7 +4,8 @@ PipelineError
 ├── ParamsError          params.yaml does not make sense
 ├── DataError            a dataset is missing, damaged or unfit
 ├── FunctionError        a callable is no activation function
-├── ResourceError        memory or disk does not suffice
+├── ResourceError        memory does not suffice
+├── TrackingError        MLflow cannot be written
 └── ReproducibilityError the same network came out different
 """
 
@@ -32,7 +33,11 @@ class FunctionError(PipelineError):
 
 
 class ResourceError(PipelineError):
-    """Memory or disk does not suffice."""
+    """Memory does not suffice."""
+
+
+class TrackingError(PipelineError):
+    """MLflow cannot be written; the results are safe."""
 
 
 class ReproducibilityError(PipelineError):

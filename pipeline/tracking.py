@@ -45,6 +45,10 @@ from pipeline.training.results import Results
 DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"
 VERSIONS = ("torch", "pytorch-lightning", "numpy", "scikit-learn", "mlflow", "dvc")
+for _name, _value in {"TIMEOUT": "20", "MAX_RETRIES": "1", "BACKOFF_FACTOR": "1"}.items():
+    # By default MLflow waits for a server that does not answer for a quarter of an hour.
+    os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{_name}", _value)
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for each run
 BATCH = 1000
 """Metrics that MLflow takes at a time."""
 PROJECT = Path(__file__).parent
@@ -84,7 +88,7 @@ def make_experiments(studies: Iterable[str]) -> dict[str, str]:
     The first use of a database migrates its schema, which two processes must not do at once: hence the lock.
     """
     mlflow.set_tracking_uri(tracking_uri())
-    with FileLock(Path(tempfile.gettempdir()) / f"trainability-{_sha256(str(Path.cwd()))[:16]}.lock"):
+    with _lock("experiments"):
         client = MlflowClient()
         ids = {}
         for study in studies:
@@ -99,7 +103,19 @@ def make_experiments(studies: Iterable[str]) -> dict[str, str]:
 
 
 def track_execution(execution: Execution) -> str:
-    """Write an execution's runs, all that are missing; return the parent run's id."""
+    """Write an execution's runs, all that are missing; return the parent run's id.
+
+    Of several processes on this machine, one writes a study at a time.
+    """
+    with _lock(execution.study):
+        return _track_execution(execution)
+
+
+def _lock(what: str) -> FileLock:
+    return FileLock(Path(tempfile.gettempdir()) / f"trainability-{_sha256(str(Path.cwd()), what)[:16]}.lock")
+
+
+def _track_execution(execution: Execution) -> str:
     experiment = make_experiments([execution.study])[execution.study]
     client = MlflowClient()
     known = _finished_runs(client, experiment)
@@ -107,24 +123,23 @@ def track_execution(execution: Execution) -> str:
     with _run(client, experiment, known, _execution_digest(execution), _execution_name(execution), common) as parent:
         if parent.new:
             _write_execution(client, parent.id, execution)
-        cells = list(execution.results.networks.groupby(list(AXES), sort=True))
-        histories = dict(iter(execution.results.history.groupby(list(AXES))))
-        unfinished = execution.results.history.iloc[:0]  # of a cell in which every network diverged at once
-        written = 0
-        print(f"{execution.study}: bringing MLflow up to date with {len(cells):,} cells")
-        console = Console()
-        for axes, networks in track(
-            cells, f"{execution.study}: MLflow", console=console, disable=not console.is_terminal
-        ):
-            cell = dict(zip(AXES, axes, strict=True))
-            tags = common | {axis: str(value) for axis, value in cell.items()} | {"mlflow.parentRunId": parent.id}
-            history = histories.get(axes, unfinished)
-            digest = _cell_digest(execution, networks, history)
-            tags |= {KIND: "cell", "health": health_name(networks["health"])}
-            with _run(client, experiment, known, digest, cell_name(cell), tags) as run:
-                if run.new:
-                    _write_cell(client, run.id, cell, execution, networks, history)
-                    written += 1
+    cells = list(execution.results.networks.groupby(list(AXES), sort=True))
+    histories = dict(iter(execution.results.history.groupby(list(AXES))))
+    unfinished = execution.results.history.iloc[:0]  # of a cell in which every network diverged at once
+    written = 0
+    print(f"{execution.study}: bringing MLflow up to date with {len(cells):,} cells")
+    console = Console()
+    for axes, networks in track(cells, f"{execution.study}: MLflow", console=console, disable=not console.is_terminal):
+        cell = dict(zip(AXES, axes, strict=True))
+        tags = common | {axis: str(value) for axis, value in cell.items()} | {"mlflow.parentRunId": parent.id}
+        history = histories.get(axes, unfinished)
+        digest = _cell_digest(execution, networks, history)
+        tags |= {KIND: "cell", "health": health_name(networks["health"])}
+        with _run(client, experiment, known, digest, cell_name(cell), tags) as run:
+            if run.new:
+                _write_cell(client, run.id, cell, execution, networks, history)
+                written += 1
+    _delete_unfinished(client, experiment)  # that a server made after it was given up
     print(f"{execution.study}: {written:,} cells written to MLflow, {len(cells) - written:,} were there already")
     return parent.id
 
@@ -164,22 +179,31 @@ def _run(
 
 
 def _finished_runs(client: MlflowClient, experiment: str) -> dict[str, str]:
-    """Return the finished runs by digest; delete those that a writer did not finish."""
-    finished = {}
+    """Return the finished runs by digest; delete those that a writer did not finish, or finished twice."""
+    _delete_unfinished(client, experiment)
+    finished: dict[str, str] = {}
     token = None
     while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        page = client.search_runs([experiment], order_by=["attributes.start_time"], max_results=1000, page_token=token)
         for run in page:
             digest = run.data.tags.get(DIGEST)
             if digest is None:
                 continue  # somebody else's
-            if run.info.status == "FINISHED":
-                finished[digest] = run.info.run_id
-            else:
+            if digest in finished:
                 client.delete_run(run.info.run_id)
+            else:
+                finished[digest] = run.info.run_id
         token = page.token
         if not token:
             return finished
+
+
+def _delete_unfinished(client: MlflowClient, experiment: str) -> None:
+    for run in client.search_runs([experiment], "attributes.status != 'FINISHED'", max_results=1000):
+        if DIGEST in run.data.tags:
+            for model in client.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
+                client.delete_logged_model(model.model_id)
+            client.delete_run(run.info.run_id)
 
 
 def _write_execution(client: MlflowClient, run: str, execution: Execution) -> None:

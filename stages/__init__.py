@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, TrackingError
 
 PREPARED = Path("data/prepared")
 RESULTS = Path("results")
@@ -19,6 +19,8 @@ def run(stage: Callable[..., None]) -> None:
         stage(*sys.argv[1:])
     except PipelineError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:  # the disk is full, or may not be written
+        sys.exit(f"error: {error}. Finished stages and finished networks are kept: mend this and run again to go on")
     except KeyboardInterrupt:
         sys.exit("interrupted: finished stages and finished networks are kept; run again to go on")
 
@@ -29,6 +31,22 @@ def tracked(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # whatever a database, a server or the network may raise
-        message = str(error).strip().splitlines()
-        reason = shorten(message[0], 160) if message else type(error).__name__
-        print(f"warning: {what} is not in MLflow yet ({reason}); `make track` writes it", file=sys.stderr)
+        print(f"warning: {what} is not in MLflow yet ({_reason(error)}); `make track` writes it", file=sys.stderr)
+
+
+@contextmanager
+def tracked_now(what: str) -> Iterator[None]:
+    """Let writing to MLflow, where that is all there is to do, fail with an error.
+
+    Raises:
+        TrackingError: MLflow cannot be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise TrackingError(f"{what} is not in MLflow ({_reason(error)}); run again when it can be written") from error
+
+
+def _reason(error: Exception) -> str:
+    message = str(error).strip().splitlines()
+    return shorten(message[0], 160) if message else type(error).__name__

@@ -5,7 +5,7 @@ from pipeline.evaluation.files import load_evaluation
 from pipeline.params import load_params
 from pipeline.tracking import Execution, track_execution, track_report
 from pipeline.training.results import load_results
-from stages import PREPARED, REPORT, RESULTS, run
+from stages import PREPARED, REPORT, RESULTS, run, tracked_now
 
 
 def main() -> None:
@@ -14,8 +14,11 @@ def main() -> None:
     for study in params.run:
         folder = RESULTS / study
         card = data.load(PREPARED / study).card
-        track_execution(Execution(study, params, card, load_results(folder), load_evaluation(folder), folder))
-    track_report(REPORT / "index.html", params.run)
+        execution = Execution(study, params, card, load_results(folder), load_evaluation(folder), folder)
+        with tracked_now(study):
+            track_execution(execution)
+    with tracked_now("the report"):
+        track_report(REPORT / "index.html", params.run)
 
 
 if __name__ == "__main__":

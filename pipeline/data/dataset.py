@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from pipeline.errors import DataError
 
@@ -40,7 +41,7 @@ class Card(BaseModel):
     class_counts: dict[str, tuple[int, ...]]
     """Number of samples of each class, by part."""
     sha256: str
-    """Of all arrays: their names, shapes and bytes."""
+    """Of all arrays (their names, shapes and bytes) and of what this card says."""
 
 
 class Dataset(NamedTuple):
@@ -54,7 +55,7 @@ class Dataset(NamedTuple):
 
 def describe(parts: dict[str, Part], source: str, scaling: str, classes: tuple[str, ...]) -> Card:
     """Return the card of the parts ``train``, ``validation`` and ``test``."""
-    return Card(
+    card = Card(
         source=source,
         scaling=scaling,
         features=parts["train"].x.shape[1],
@@ -63,14 +64,16 @@ def describe(parts: dict[str, Part], source: str, scaling: str, classes: tuple[s
         class_counts={
             name: tuple(np.bincount(part.y, minlength=len(classes)).tolist()) for name, part in parts.items()
         },
-        sha256=_digest(_arrays(parts)),
+        sha256="",
     )
+    return card.model_copy(update={"sha256": _digest(_arrays(parts), card)})
 
 
 def save(dataset: Dataset, folder: Path) -> None:
     """Write a dataset into a folder: ``arrays.safetensors`` and ``card.json``."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(_arrays({name: getattr(dataset, name) for name in dataset.card.samples}), folder / ARRAYS_FILE)
+    arrays = _arrays({name: getattr(dataset, name) for name in dataset.card.samples})
+    (folder / ARRAYS_FILE).write_bytes(to_bytes(arrays))
     (folder / CARD_FILE).write_text(dataset.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -87,8 +90,8 @@ def load(folder: Path) -> Dataset:
         raise DataError(f"{error.filename or folder} is not there; run `dvc repro` to prepare it") from None
     except (SafetensorError, ValueError) as error:
         raise DataError(f"{folder}: damaged ({error}); delete the folder and run `dvc repro`") from error
-    if _digest(arrays) != card.sha256:
-        raise DataError(f"{folder}: the arrays' hash is not the card's; delete the folder and run `dvc repro`")
+    if _digest(arrays, card) != card.sha256:
+        raise DataError(f"{folder}: damaged (its hash is not the card's); delete the folder and run `dvc repro`")
     parts = {name: Part(arrays[f"{name}.x"], arrays[f"{name}.y"]) for name in card.samples}
     return Dataset(**parts, card=card)
 
@@ -97,8 +100,8 @@ def _arrays(parts: dict[str, Part]) -> dict[str, NDArray[np.generic]]:
     return {f"{name}.{field}": getattr(part, field) for name, part in parts.items() for field in Part._fields}
 
 
-def _digest(arrays: dict[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256()
+def _digest(arrays: dict[str, NDArray[np.generic]], card: Card) -> str:
+    digest = hashlib.sha256(card.model_dump_json(exclude={"sha256"}).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).data)

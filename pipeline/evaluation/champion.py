@@ -1,5 +1,6 @@
 """The champion: the study's best network by validation score, trained again from its settings and kept."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 
 from pipeline.data import Dataset
-from pipeline.errors import ReproducibilityError
+from pipeline.errors import DataError, ReproducibilityError
 from pipeline.networks import StackedMLP
 from pipeline.params import AXES, Activations, BatchNorm, BatchNormPlacement, Cell, Network, Params, Study
 from pipeline.training.engine import choose_device, train_stack
@@ -38,6 +40,8 @@ class Architecture(BaseModel):
     activations: Activations
     batch_norm_settings: BatchNorm
     classes: tuple[str, ...]
+    sha256: str = ""
+    """Of the weights' file and of what this file says."""
 
 
 def choose_champion(networks: pd.DataFrame) -> Network | None:
@@ -105,13 +109,30 @@ def architecture(network: Network, study: Study, params: Params, dataset: Datase
 def save_champion(model: nn.Sequential, built_as: Architecture, folder: Path) -> None:
     """Write a network as ``weights.safetensors`` and ``network.json``."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / WEIGHTS_FILE)
-    (folder / NETWORK_FILE).write_text(built_as.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    weights = save({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
+    (folder / WEIGHTS_FILE).write_bytes(weights)
+    sealed = built_as.model_copy(update={"sha256": _digest(weights, built_as)})
+    (folder / NETWORK_FILE).write_text(sealed.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _digest(weights: bytes, built_as: Architecture) -> str:
+    return hashlib.sha256(built_as.model_dump_json(exclude={"sha256"}).encode() + weights).hexdigest()
 
 
 def load_champion(folder: Path) -> nn.Sequential:
-    """Return the network that `save_champion` wrote, in evaluation mode."""
-    built_as = Architecture.model_validate(json.loads((folder / NETWORK_FILE).read_text(encoding="utf-8")))
+    """Return the network that `save_champion` wrote, in evaluation mode.
+
+    Raises:
+        DataError: a file is not what was written.
+    """
+    weights = (folder / WEIGHTS_FILE).read_bytes()
+    try:
+        built_as = Architecture.model_validate(json.loads((folder / NETWORK_FILE).read_text(encoding="utf-8")))
+        if _digest(weights, built_as) != built_as.sha256:
+            raise ValueError("its hash is not the one in network.json")
+        tensors = load(weights)
+    except (SafetensorError, ValueError) as error:
+        raise DataError(f"{folder}: damaged ({error}); `dvc checkout` or `dvc repro` brings it back") from error
     model = StackedMLP(
         built_as.widths,
         built_as.activation,
@@ -122,7 +143,7 @@ def load_champion(folder: Path) -> nn.Sequential:
         batch_norm_settings=built_as.batch_norm_settings,
         input_square=1.0,
     ).unstack(0)
-    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    model.load_state_dict(tensors)
     return model
 
 

@@ -1,0 +1,163 @@
+"""A real MLflow server that is refused, stopped, paused and restarted; a real database that is locked."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from mlflow import MlflowClient
+
+from pipeline import tracking
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.tracking import Execution, track_execution
+from pipeline.training.engine import train_networks
+from stages import tracked
+
+
+@pytest.fixture(scope="module")
+def execution(params, mini, digits, tmp_path_factory) -> Execution:
+    block = mini.grid[1].model_copy(update={"learning_rate": (0.01, 0.1), "seed": (0,)})
+    study = mini.model_copy(update={"grid": (block,), "training": mini.training.model_copy(update={"epochs": 1})})
+    changed = params.model_copy(update={"studies": {"mini": study, "paused": study}})
+    folder = tmp_path_factory.mktemp("results")
+    results = train_networks("mini", study, changed, digits, study.networks())
+    return Execution("mini", changed, digits.card, results, evaluate(study, changed, digits, results, folder), folder)
+
+
+class Server:
+    """A real ``mlflow server`` on a database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1",
+             "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db",
+             "--artifacts-destination", f"{self.folder}/artifacts"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        while True:
+            try:
+                if requests.get(f"{self.url}/health", timeout=5).ok:
+                    return
+            except requests.ConnectionError:
+                assert self.process.poll() is None
+                time.sleep(0.1)
+
+    def signal(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("server"))
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def uri(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    return server.url
+
+
+def assert_one_complete_run_per_cell(uri: str, execution: Execution) -> None:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(execution.study)
+    runs = client.search_runs([experiment.experiment_id])
+    cells = [run for run in runs if run.data.tags["kind"] == "cell"]
+    assert len({run.info.run_name for run in cells}) == len(cells) == len(execution.evaluation.cells)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(runs) == len(cells) + 1
+    assert all({"val_accuracy", "test_accuracy"} <= run.data.metrics.keys() for run in cells)
+    (parent,) = {run.data.tags["mlflow.parentRunId"] for run in cells}
+    assert [model.name for model in client.search_logged_models([experiment.experiment_id])] == ["champion"]
+    assert parent in {run.info.run_id for run in runs}
+
+
+def do_at_the_third_cell(monkeypatch: pytest.MonkeyPatch, action) -> None:
+    """Let something happen when two cells are written and the third is half written."""
+    written = []
+
+    def write(*words) -> None:
+        written.append(words)
+        if len(written) == 3:
+            action()
+        real(*words)
+
+    real = tracking._write_cell
+    monkeypatch.setattr(tracking, "_write_cell", write)
+
+
+def test_a_server_that_stops_and_starts_again_has_one_run_per_cell(
+    execution: Execution, server: Server, uri: str, monkeypatch, capsys
+) -> None:
+    do_at_the_third_cell(monkeypatch, server.kill)
+    with tracked("mini"):
+        track_execution(execution)
+    assert "warning: mini is not in MLflow yet" in capsys.readouterr().err
+    server.start()
+    track_execution(execution)
+    assert_one_complete_run_per_cell(uri, execution)
+
+
+def test_a_server_that_is_paused_and_goes_on_has_one_run_per_cell(
+    execution: Execution, server: Server, uri: str, monkeypatch, capsys
+) -> None:
+    execution = execution._replace(study="paused")
+    do_at_the_third_cell(monkeypatch, lambda: server.signal(signal.SIGSTOP))
+    with tracked("mini"):
+        track_execution(execution)
+    assert "warning: mini is not in MLflow yet" in capsys.readouterr().err
+    server.signal(signal.SIGCONT)
+    track_execution(execution)
+    assert_one_complete_run_per_cell(uri, execution)
+
+
+@pytest.mark.usefixtures("uri")
+def test_a_server_that_is_not_there_is_a_warning(execution: Execution, monkeypatch, capsys) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free.getsockname()[1]}")
+    with tracked("mini"):
+        track_execution(execution)
+    assert "`make track` writes it" in capsys.readouterr().err
+
+
+def test_a_database_that_another_writer_locks_is_a_warning(
+    execution: Execution, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{uri}?timeout=0.1")
+    tracking.make_experiments(["mini"])
+    other = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with tracked("mini"):
+        track_execution(execution)
+    assert "database is locked" in capsys.readouterr().err
+    other.execute("ROLLBACK")
+    other.close()
+    track_execution(execution)
+    assert_one_complete_run_per_cell(uri, execution)

@@ -16,7 +16,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ from mlflow.types import Schema, TensorSpec
 from rich.console import Console
 from rich.progress import track
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import URL, Engine, make_url
 
 from pipeline.data import Card
 from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
@@ -52,6 +52,8 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two l
 BATCH = 1000
 """Metrics that MLflow takes at a time."""
 PROJECT = Path(__file__).parent
+SECONDS_FOR_A_LOCK = 5.0
+"""That another writer may hold the database."""
 
 for _name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -63,6 +65,12 @@ def _write_ahead(connection: Any, _record: Any) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _refuse_unwritable(uri: URL) -> None:
+    """Fail at once where a database may not be written or is locked; MLflow itself tries again for minutes."""
+    with closing(sqlite3.connect(uri.database or "", timeout=SECONDS_FOR_A_LOCK)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
 
 
 class Execution(NamedTuple):
@@ -87,8 +95,11 @@ def make_experiments(studies: Iterable[str]) -> dict[str, str]:
 
     The first use of a database migrates its schema, which two processes must not do at once: hence the lock.
     """
-    mlflow.set_tracking_uri(tracking_uri())
+    uri = tracking_uri()
+    mlflow.set_tracking_uri(uri)
     with _lock("experiments"):
+        if uri.startswith("sqlite:"):
+            _refuse_unwritable(make_url(uri))
         client = MlflowClient()
         ids = {}
         for study in studies:

@@ -150,7 +150,8 @@ def test_a_database_that_another_writer_locks_is_a_warning(
 ) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{uri}?timeout=0.1")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setattr(tracking, "SECONDS_FOR_A_LOCK", 0.1)
     tracking.make_experiments(["mini"])
     other = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

@@ -90,23 +90,25 @@ def _train_missing(
                 best = module.history[-1].validation.accuracy[module.alive]
                 notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
 
-            return _train_and_keep(task, dataset, origin, store, after_epoch)
+            return _train_task(task, dataset, origin, store, after_epoch)
 
         trained: dict[Network, Outcome] = {}
         for finished in run_all(work, tasks, min(workers, len(tasks)), progress.epoch_done):
             trained |= finished
+            if store:
+                store.save_all(finished, origin)
             progress.stack_done(len(finished))
     return trained
 
 
-def _train_and_keep(
+def _train_task(
     task: _Task,
     dataset: Dataset,
     origin: Origin,
     store: NetworkStore | None,
     after_epoch: Callable[[StackModule], None],
 ) -> dict[Network, Outcome]:
-    """Train a stack and put it into the store; where memory does not suffice, one half of it after the other.
+    """Train a stack; where memory does not suffice, one half of it after the other.
 
     Raises:
         ResourceError: memory does not suffice for a single network.
@@ -125,18 +127,13 @@ def _train_and_keep(
                 "Make the study's hidden layers or training.batch_size smaller, or compute.workers"
             ) from error
     else:
-        finished = outcomes(module, origin.device)
-        if store:
-            store.save_all(finished, origin)
-        return finished
+        return outcomes(module, origin.device)
     garbage_collection_cuda()
     half = -(-len(stack.networks) // 2)
     print(f"warning: memory does not suffice for {len(stack.networks):,} networks at a time: trying {half:,}")
-    finished = {}
-    for part in (stack.networks[:half], stack.networks[half:]):
-        smaller = _Task(stack._replace(networks=part), False)
-        finished |= _train_and_keep(smaller, dataset, origin, store, after_epoch)
-    return finished
+    halves = [stack._replace(networks=part) for part in (stack.networks[:half], stack.networks[half:])]
+    first, second = (_train_task(_Task(part, False), dataset, origin, store, after_epoch) for part in halves)
+    return first | second
 
 
 def train_stack(

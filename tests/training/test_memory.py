@@ -1,0 +1,87 @@
+"""Memory that does not suffice, and workers that the system kills: real limits, real signals."""
+
+import multiprocessing
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from pipeline.compute.workers import run_all
+from pipeline.errors import ResourceError
+from pipeline.training.engine import train_networks
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's limits")
+
+
+def in_a_process_with(spare_bytes: int, work) -> str:
+    """Do some work in a process that may not take more memory than that; return what it says."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def child() -> None:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + spare_bytes, resource.RLIM_INFINITY))
+        try:
+            theirs.send(work())
+        except ResourceError as error:
+            theirs.send(f"error: {error}")
+
+    process = context.Process(target=child)
+    process.start()
+    theirs.close()
+    said = ours.recv()
+    process.join()
+    return said
+
+
+@pytest.fixture(scope="module")
+def wide(mini):
+    """Networks of 19 MB of weights each."""
+    block = mini.grid[1].model_copy(update={"clipping": ("none",), "seed": tuple(range(8))})
+    training = mini.training.model_copy(update={"epochs": 1, "batch_size": 1024})
+    return mini.model_copy(update={"grid": (block,), "hidden": (2000, 2000), "training": training})
+
+
+def one_stack_at_a_time(params):
+    return params.model_copy(
+        update={"compute": params.compute.model_copy(update={"workers": 1, "stack_size": 8}),
+                "health": params.health.model_copy(update={"epochs": ()})}
+    )  # fmt: skip
+
+
+def test_a_stack_that_does_not_fit_into_memory_is_halved_until_it_does(params, wide, digits, tmp_path, capfd) -> None:
+    def work() -> str:
+        train_networks("wide", wide, one_stack_at_a_time(params), digits, wide.networks()).save(tmp_path / "halved")
+        return "done"
+
+    assert in_a_process_with(300 * 2**20, work) == "done"
+    out = capfd.readouterr().out
+    assert "memory does not suffice for 8 networks at a time: trying 4" in out
+    train_networks("wide", wide, one_stack_at_a_time(params), digits, wide.networks()).save(tmp_path / "whole")
+    for table in ("networks", "history"):
+        assert (tmp_path / "halved" / f"{table}.parquet").read_bytes() == (
+            tmp_path / "whole" / f"{table}.parquet"
+        ).read_bytes()
+
+
+def test_memory_that_does_not_hold_one_network_is_an_error(params, wide, digits) -> None:
+    wider = wide.model_copy(update={"hidden": (12000, 12000)})
+
+    def work() -> str:
+        train_networks("wide", wider, one_stack_at_a_time(params), digits, wide.networks())
+        return "done"
+
+    said = in_a_process_with(2**24, work)
+    assert "error: memory does not suffice for a single network of 64-12000-12000-10" in said
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_a_message() -> None:
+    def work(task: int, _notify) -> int:
+        if task == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return task
+
+    with pytest.raises(ResourceError, match="a worker process was killed from outside"):
+        list(run_all(work, range(4), 2, print))

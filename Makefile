@@ -11,6 +11,7 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/installed .dvc/tmp/ready check ## Run the pipeline: every study that `run` in params.yaml names
+	@python -m stages.mend
 	@dvc repro
 	@$(MAKE) --no-print-directory report
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"

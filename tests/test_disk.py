@@ -64,13 +64,10 @@ def test_a_store_that_is_full_or_read_only_loses_no_training(project: Path, opti
     assert_equal_tables(project)
 
 
-@pytest.mark.parametrize(("options", "reason"), [("size=8k", "No space left on device"), ("ro", "Read-only file")])
-def test_results_that_cannot_be_written_are_an_error_and_nothing_is_trained_again(
-    project: Path, options: str, reason: str
-) -> None:
-    failed = train(project, RESULTS, options)
+def test_results_that_cannot_be_written_are_an_error_and_nothing_is_trained_again(project: Path) -> None:
+    failed = train(project, RESULTS, "size=8k")
     assert failed.returncode == 1
-    assert reason in failed.stderr
+    assert "No space left on device" in failed.stderr
     assert "Finished stages and finished networks are kept" in failed.stderr
     assert "Traceback" not in failed.stderr
     again = train(project, "elsewhere", "size=1m")

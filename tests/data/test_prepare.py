@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from sklearn.datasets import load_digits
 
 from pipeline import data
@@ -9,6 +10,7 @@ from pipeline.data.prepare import fit_scaler, prepare, split_indices
 from pipeline.data.sources import Samples
 from pipeline.errors import DataError
 from pipeline.params import OfficialSplit, StratifiedSplit
+from tests.damage import Flip, flipped, flips
 
 STRATIFIED = StratifiedSplit(kind="stratified", validation=0.2, test=0.2, seed=0)
 
@@ -75,15 +77,20 @@ def test_preparing_twice_gives_equal_bytes(params, tmp_path: Path) -> None:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-@pytest.mark.parametrize("position", [0, 100, 5_000, -1])
-def test_a_flipped_byte_in_a_prepared_dataset_is_noticed(position: int, digits: data.Dataset, tmp_path: Path) -> None:
-    data.save(digits, tmp_path)
-    file = tmp_path / "arrays.safetensors"
-    content = bytearray(file.read_bytes())
-    content[position] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(DataError):
-        data.load(tmp_path)
+@pytest.fixture(scope="module")
+def saved(digits: data.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    data.save(digits, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["arrays.safetensors", "card.json"])
+@given(flip=flips)
+@settings(max_examples=60, deadline=None)
+def test_a_flipped_bit_in_a_prepared_dataset_is_noticed(saved: Path, name: str, flip: Flip) -> None:
+    with flipped(saved / name, flip), pytest.raises(DataError, match="damaged"):
+        data.load(saved)
+    data.load(saved)
 
 
 def test_a_dataset_that_is_not_there_says_what_to_run(tmp_path: Path) -> None:

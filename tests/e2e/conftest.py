@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from ruamel.yaml import YAML
@@ -39,11 +40,17 @@ class Clone:
         """Run the project's dvc, as a user does who has activated nothing."""
         return self._run([str(self.folder / ".venv/bin/dvc"), *words], check, environment)
 
-    def start_dvc(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the project's interpreter."""
+        return self._run([str(self.folder / ".venv/bin/python"), *words], True, {})
+
+    def start_dvc(
+        self, *words: str, to: IO[str] | int = subprocess.DEVNULL, **environment: str
+    ) -> subprocess.Popen[bytes]:
         """Start the project's dvc in a process group of its own."""
         return subprocess.Popen(
             [self.folder / ".venv/bin/dvc", *words], cwd=self.folder, env=self._environment() | environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            stdout=to, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
     def make(self, *words: str) -> subprocess.CompletedProcess[str]:

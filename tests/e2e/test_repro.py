@@ -1,13 +1,10 @@
 """The real dvc and a real MLflow database, from a bare clone to a report. The tests build on each other, in order."""
 
 import json
-import os
 import re
-import signal
-import time
+import shutil
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
 import vl_convert
@@ -41,33 +38,29 @@ def test_a_second_run_does_nothing(clone: Clone) -> None:
     assert "up to date" in clone.dvc("status").stdout
 
 
-def test_a_run_that_is_killed_goes_on_from_its_last_stack_and_gives_equal_bytes(clone: Clone, tmp_path: Path) -> None:
-    first = contents(clone)
-    killed = clone.start_dvc("repro", "--force", "--single-item", "train@mini", NETWORK_STORE=str(tmp_path))
-    while not list(tmp_path.glob("??/*.network")):
-        assert killed.poll() is None, "it ended before anything was stored"
-        time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    kept = len(list(tmp_path.glob("??/*.network")))
-    done = clone.dvc("repro", "--force", "evaluate@mini", NETWORK_STORE=str(tmp_path))
-    found = re.search(r"mini: (\d+) of 118 networks are in the store", done.stdout)
-    assert found
-    assert kept <= int(found[1]) < 118
-    assert contents(clone) == first
-
-
-def test_mlflow_shows_one_run_per_cell_though_the_study_ran_twice(clone: Clone) -> None:
-    mlflow.set_tracking_uri(f"sqlite:///{clone.folder}/mlflow.db")
-    client = MlflowClient()
+def assert_mlflow_has_one_run_per_cell(clone: Clone, stage: str) -> None:
+    client = MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("mini")
     assert experiment is not None
     cells = client.search_runs([experiment.experiment_id], "tags.kind = 'cell'")
     expected = pd.read_parquet(clone.folder / "results/mini/cells.parquet")
     assert len(cells) == len(expected)
-    assert {run.data.tags["dvc_stage"] for run in cells} == {"evaluate@mini"}
+    assert {run.data.tags["dvc_stage"] for run in cells} == {stage}
     (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'execution'")
     assert [file.path for file in client.list_artifacts(parent.info.run_id, "report")] == ["report/index.html"]
+
+
+def test_mlflow_shows_one_run_per_cell_though_the_study_ran_twice(clone: Clone) -> None:
+    clone.dvc("repro", "--force", "--single-item", "evaluate@mini")
+    assert_mlflow_has_one_run_per_cell(clone, "evaluate@mini")
+
+
+def test_results_that_dvc_restores_are_tracked_without_training(clone: Clone) -> None:
+    shutil.rmtree(clone.folder / "results")
+    (clone.folder / "mlflow.db").unlink()
+    clone.dvc("checkout")
+    assert "networks trained" not in clone.make("track").stdout
+    assert_mlflow_has_one_run_per_cell(clone, "none")
 
 
 def test_metrics_and_plots_are_dvcs(clone: Clone) -> None:

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 
-from pipeline.errors import ReproducibilityError
+from pipeline.errors import DataError, ReproducibilityError
 from pipeline.evaluation.champion import architecture, choose_champion, load_champion, predict, retrain, save_champion
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.files import load_evaluation
@@ -12,6 +13,7 @@ from pipeline.evaluation.references import REFERENCES, reference_scores
 from pipeline.params import ACTIVATIONS, Cell, Network
 from pipeline.training.engine import train_networks, train_stack
 from pipeline.training.stacks import Stack
+from tests.damage import Flip, flipped, flips
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,24 @@ def test_a_saved_champion_predicts_the_same(activation: str, params, study, digi
     save_champion(model, architecture(network, study, params, digits), tmp_path)
     loaded = load_champion(tmp_path)
     np.testing.assert_array_equal(predict(loaded, digits.test.x), predict(model, digits.test.x))
+
+
+@pytest.fixture(scope="module")
+def saved(params, study, digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    network = Network(Cell("he_normal", "prelu", "before", "none", 0.1), 0)
+    model = train_stack(Stack("prelu", "before", (network,)), study, params, digits).networks.unstack(0)
+    folder = tmp_path_factory.mktemp("saved")
+    save_champion(model, architecture(network, study, params, digits), folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "network.json"])
+@given(flip=flips)
+@settings(max_examples=60, deadline=None)
+def test_a_flipped_bit_in_a_champion_is_noticed(saved: Path, name: str, flip: Flip) -> None:
+    with flipped(saved / name, flip), pytest.raises(DataError, match="damaged"):
+        load_champion(saved)
+    load_champion(saved)
 
 
 def test_an_evaluation_comes_back_the_same(results, params, study, digits, tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pipeline.params import Cell, Network
 from pipeline.training.engine import train_networks
 from pipeline.training.store import ASIDE, SUFFIX, NetworkStore, Origin
+from tests.damage import Flip, flipped, flips
 
 
 def small(mini, **grid):
@@ -113,19 +113,15 @@ def entry(params, mini, digits, tmp_path_factory) -> tuple[NetworkStore, Path]:
     return store, path
 
 
-@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@given(flip=flips)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_flipped_bit_is_noticed_wherever_it_is(entry, position: float, bit: int, capsys) -> None:
+def test_a_flipped_bit_is_noticed_wherever_it_is(entry, flip: Flip, capsys) -> None:
     store, path = entry
-    whole = path.read_bytes()
-    damaged = bytearray(whole)
-    damaged[int(position * len(whole))] ^= 1 << bit
-    path.write_bytes(damaged)
-    assert store.load(path.stem) is None
-    assert "is damaged" in capsys.readouterr().err
-    assert not path.exists()
-    assert (store.folder / ASIDE / path.name).read_bytes() == damaged
-    path.write_bytes(whole)
+    with flipped(path, flip) as damaged:
+        assert store.load(path.stem) is None
+        assert "is damaged" in capsys.readouterr().err
+        assert not path.exists()
+        assert (store.folder / ASIDE / path.name).read_bytes() == damaged
     assert store.load(path.stem) is not None
 
 

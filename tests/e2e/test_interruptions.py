@@ -28,16 +28,17 @@ def stored(folder: Path) -> int:
 
 
 def training(process: subprocess.Popen[bytes]) -> bool:
-    """Say whether the stage is at work now."""
+    """Say whether the stage's workers are at work now: dvc has a shell, that has the stage, that has the workers."""
     with suppress(psutil.NoSuchProcess):
-        return any("stages.train" in child.cmdline() for child in psutil.Process(process.pid).children(recursive=True))
+        below = psutil.Process(process.pid).children(recursive=True)
+        return sum("stages.train" in child.cmdline()[-2:] for child in below) > 1
     return False
 
 
 def kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
     """Kill a run, its stage and its workers that long after training began; say whether it was still at it."""
     while process.poll() is None and not training(process):
-        time.sleep(0.01)
+        time.sleep(0.1)
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=seconds)
     if not training(process):
@@ -50,10 +51,11 @@ def kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 def test_runs_that_are_killed_at_random_moments_end_in_equal_bytes(clone: Clone, tmp_path: Path) -> None:
     train = ("repro", "--force", "--single-item", "train@mini")
+    clone.change(lambda params: params["compute"].update(stack_size=5))
     clone.dvc("repro", "prepare@mini")
     undisturbed = clone.start_dvc(*train, NETWORK_STORE=str(tmp_path / "undisturbed"))
     while not training(undisturbed):
-        time.sleep(0.01)
+        time.sleep(0.1)
     began = time.monotonic()
     undisturbed.wait()
     whole = time.monotonic() - began
@@ -65,12 +67,17 @@ def test_runs_that_are_killed_at_random_moments_end_in_equal_bytes(clone: Clone,
     while kills < KILLS:
         runs += 1
         store = tmp_path / f"run {runs}"
-        while kill_after(clone.start_dvc(*train, NETWORK_STORE=str(store)), whole * chance.uniform(0, 1)):
+        for _ in range(KILLS // 4):
+            left = whole * (1 - stored(store) / 118)
+            if not kill_after(clone.start_dvc(*train, NETWORK_STORE=str(store)), left * chance.uniform(0, 0.6)):
+                break
             kills += 1
             kept.add((runs, stored(store)))
+        clone.dvc(*train, NETWORK_STORE=str(store))
         clone.dvc("repro", "evaluate@mini", NETWORK_STORE=str(store))
         assert contents(clone) == expected
-    assert len([networks for _, networks in kept if 0 < networks < 118]) >= 3
+    clone.git("checkout", "params.yaml")
+    assert len([networks for _, networks in kept if 0 < networks < 118]) >= KILLS / 2
     assert runs >= 2
 
 
@@ -81,7 +88,7 @@ def test_what_a_killed_dvc_leaves_half_written_is_mended(clone: Clone) -> None:
     assert clone.dvc("status", check=False).returncode != 0
     assert "dvc.lock was half written" in clone.python("-m", "stages.mend").stdout
     assert clone.python("-m", "stages.mend").stdout == ""
-    assert "networks trained" not in clone.dvc("repro", "train@mini").stdout
+    assert clone.dvc("status").returncode == 0
 
 
 def test_ctrl_c_says_what_is_kept_and_the_next_run_goes_on_from_there(clone: Clone, tmp_path: Path) -> None:

@@ -349,6 +349,15 @@ def _widths(hidden: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return hidden
 
 
+def written_out(hidden: tuple[int | str, ...]) -> tuple[int, ...]:
+    """Return ``[300, 99x100]`` as 100 widths."""
+    widths: list[int] = []
+    for item in hidden:
+        count, _, width = str(item).rpartition("x")
+        widths += [int(width)] * int(count or 1)
+    return tuple(widths)
+
+
 class Study(Frozen):
     """One dataset, network shape, budget and grid."""
 
@@ -360,15 +369,68 @@ class Study(Frozen):
     @property
     def hidden_widths(self) -> tuple[int, ...]:
         """Units of every hidden layer, lowest first: ``[300, 99x100]`` written out. Empty for a linear model."""
-        widths: list[int] = []
-        for item in self.hidden:
-            count, _, width = str(item).rpartition("x")
-            widths += [int(width)] * int(count or 1)
-        return tuple(widths)
+        return written_out(self.hidden)
 
     def networks(self) -> list[Network]:
         """Return every network that some block names, once, sorted by its axes and seed."""
         return sorted({network for block in self.grid for network in block.networks()})
+
+
+def _layers_or_all(layers: int | str) -> int | str:
+    if layers == "all" or (isinstance(layers, int) and layers >= 0):
+        return layers
+    raise PydanticCustomError("names_the_value", "is not a number of layers; allowed: 0, 1, 2, …, all")
+
+
+Layers = Annotated[int | str, AfterValidator(_layers_or_all)]
+
+
+class Transfer(Frozen):
+    """A task A with many labels, a task B with few, and what of A's network B reuses; see `pipeline.transfer`."""
+
+    task_a: Values[str]
+    task_b: Values[str]
+    hidden: Annotated[tuple[int | str, ...], Field(min_length=1), AfterValidator(_widths)]
+    activation: Activation
+    initializer: Initializer
+    batch_norm: BatchNormPlacement
+    training: Training
+    learning_rate: Annotated[float, Field(gt=0)]
+    labels: Values[Annotated[int, Field(ge=2)]]
+    choose: Literal["first", "stratified"]
+    reused: Values[Layers]
+    unfrozen: Values[Layers]
+    frozen_epochs: Annotated[int, Field(ge=0)]
+    unfrozen_learning_rate: Annotated[float, Field(gt=0)]
+    seed: Values[Annotated[int, Field(ge=0, lt=2**32)]]
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        """Units of every hidden layer, lowest first."""
+        return written_out(self.hidden)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Transfer":
+        for task in (self.task_a, self.task_b):
+            if len(task) < 2:
+                raise PydanticCustomError("says_it_all", "a task of the one class {name} is no task", {"name": task[0]})
+        both = [name for name in self.task_a if name in self.task_b]
+        if both:
+            raise PydanticCustomError("says_it_all", "class {name} is in task_a and in task_b", {"name": repr(both[0])})
+        depth = len(self.hidden_widths)
+        for axis in ("reused", "unfrozen"):
+            for layers in getattr(self, axis):
+                if isinstance(layers, int) and layers > depth:
+                    raise PydanticCustomError(
+                        "says_it_all", "{axis}: found {layers}; allowed: 0 to the {depth} hidden layers, or all",
+                        {"axis": axis, "layers": layers, "depth": depth},
+                    )  # fmt: skip
+        if self.frozen_epochs > self.training.epochs:
+            raise PydanticCustomError(
+                "says_it_all", "frozen_epochs: found {frozen}; allowed: at most the {epochs} epochs of training",
+                {"frozen": self.frozen_epochs, "epochs": self.training.epochs},
+            )  # fmt: skip
+        return self
 
 
 class Params(Frozen):
@@ -383,6 +445,8 @@ class Params(Frozen):
     propagation: Propagation
     evaluation: Evaluation
     studies: Annotated[dict[str, Study], Field(min_length=1)]
+    transfer: dict[str, dict[str, Transfer]]
+    """By study and experiment."""
 
     @model_validator(mode="after")
     def _runs_known_studies(self) -> "Params":
@@ -391,6 +455,12 @@ class Params(Frozen):
                 raise PydanticCustomError(
                     "study", "run[{index}]: '{name}' is not a study{hint}",
                     {"index": index, "name": name, "hint": did_you_mean(name, self.studies)},
+                )  # fmt: skip
+        for name in self.transfer:
+            if name not in self.studies:
+                raise PydanticCustomError(
+                    "study", "transfer.{name}: is not a study{hint}",
+                    {"name": name, "hint": did_you_mean(name, self.studies)},
                 )  # fmt: skip
         return self
 

@@ -37,10 +37,12 @@ from sqlalchemy.engine import URL, Engine, make_url
 
 from pipeline.data import Card
 from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
-from pipeline.evaluation.names import cell_name, health_name
+from pipeline.evaluation.names import cell_name, health_name, transfer_name
 from pipeline.params import AXES, Params
 from pipeline.training.names import METRICS
 from pipeline.training.results import Results
+from pipeline.transfer.results import SETTING as TRANSFER_SETTING
+from pipeline.transfer.results import TransferResults
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"
@@ -130,7 +132,7 @@ def _track_execution(execution: Execution) -> str:
     experiment = make_experiments([execution.study])[execution.study]
     client = MlflowClient()
     known = _finished_runs(client, experiment)
-    common = _common_tags(execution)
+    common = _common_tags(", ".join(sorted(execution.results.timings["device"].unique())))
     with _run(client, experiment, known, _execution_digest(execution), _execution_name(execution), common) as parent:
         if parent.new:
             _write_execution(client, parent.id, execution)
@@ -153,6 +155,35 @@ def _track_execution(execution: Execution) -> str:
     _delete_unfinished(client, experiment)  # that a server made after it was given up
     print(f"{execution.study}: {written:,} cells written to MLflow, {len(cells) - written:,} were there already")
     return parent.id
+
+
+def track_transfer(study: str, params: Params, card: Card, device: str, results: TransferResults) -> None:
+    """Write a study's transfer experiments: a parent run for each, and under it a run for each setting."""
+    with _lock(study):
+        experiment = make_experiments([study])[study]
+        client = MlflowClient()
+        known = _finished_runs(client, experiment)
+        common = _common_tags(device)
+        for name, table in results.transfer.groupby("experiment", sort=True):
+            transfer = params.transfer[study][str(name)]
+            settings = transfer.model_dump_json(), params.activations.model_dump_json(), card.sha256
+            history = results.transfer_history[results.transfer_history["experiment"] == name]
+            digest = _sha256(study, str(name), *settings, table.to_csv(index=False), history.to_csv(index=False))
+            title = f"{study}, transfer {name}: {len(table):,} networks"
+            with _run(client, experiment, known, digest, title, common | {KIND: "transfer"}) as parent:
+                if parent.new:
+                    client.log_inputs(parent.id, [_dataset(card)])
+            budget = {"hidden": transfer.hidden, **transfer.training.model_dump(include={"epochs", "batch_size"})}
+            for key, networks in table.groupby(TRANSFER_SETTING, sort=True):
+                setting = dict(zip(TRANSFER_SETTING, key, strict=True))
+                curves = history[(history[TRANSFER_SETTING] == pd.Series(setting)).all(axis=1)]
+                digest = _sha256(study, *settings, networks.to_csv(index=False), curves.to_csv(index=False))
+                tags = {name: str(value) for name, value in setting.items()}
+                tags |= common | {KIND: "transfer_setting", "mlflow.parentRunId": parent.id}
+                with _run(client, experiment, known, digest, transfer_name(setting), tags) as run:
+                    if run.new:
+                        _write_curves(client, run.id, setting | budget, networks, curves)
+        _delete_unfinished(client, experiment)
 
 
 def track_report(report: Path, studies: Iterable[str]) -> None:
@@ -240,6 +271,15 @@ def _write_cell(
     networks: pd.DataFrame,
     history: pd.DataFrame,
 ) -> None:
+    study = execution.params.study(execution.study)
+    budget = {"hidden": study.hidden, "epochs": study.training.epochs, "batch_size": study.training.batch_size}
+    _write_curves(client, run, cell | budget, networks, history)
+
+
+def _write_curves(
+    client: MlflowClient, run: str, settings: dict[str, Any], networks: pd.DataFrame, history: pd.DataFrame
+) -> None:
+    """Write what some networks that differ by seed alone came to: means and spreads by epoch, and at the end."""
     trained = networks[networks["status"] == "trained"]
     by_epoch = history.groupby("epoch")[list(METRICS)].agg(["mean", "std"])
     curves = [
@@ -256,12 +296,9 @@ def _write_cell(
     }
     final["best_val_accuracy"] = by_epoch["val_accuracy"]["mean"].max()
     final["diverged"] = len(networks) - len(trained)
-    study = execution.params.study(execution.study)
-    params = cell | {
+    params = settings | {
         "seeds": ",".join(str(seed) for seed in networks["seed"]),
-        "hidden": json.dumps(study.hidden),
-        "epochs": study.training.epochs,
-        "batch_size": study.training.batch_size,
+        "hidden": json.dumps(settings["hidden"]),
     }
     metrics = _metrics(final) + curves
     client.log_batch(run, metrics[:BATCH], [Param(key, str(value)) for key, value in params.items()])
@@ -319,10 +356,10 @@ def _sha256(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _common_tags(execution: Execution) -> dict[str, str]:
+def _common_tags(device: str) -> dict[str, str]:
     tags = {f"version.{name}": version(name) for name in VERSIONS}
     tags |= {"version.python": platform.python_version(), "dvc_stage": os.environ.get("DVC_STAGE", "none")}
-    tags["device"] = ", ".join(sorted(execution.results.timings["device"].unique()))
+    tags["device"] = device
     commit = _git("rev-parse", "HEAD")
     if commit:
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))

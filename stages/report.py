@@ -23,6 +23,7 @@ def main() -> None:
             load_results(RESULTS / name),
             load_evaluation(RESULTS / name),
             pd.read_parquet(RESULTS / name / "propagation.parquet"),
+            pd.read_parquet(RESULTS / name / "transfer.parquet"),
         )
         for name in params.run
     ]

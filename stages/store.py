@@ -3,6 +3,8 @@
 Usage: ``python -m stages.store [--prune]``
 """
 
+from collections import defaultdict
+
 from pipeline import data
 from pipeline.errors import DataError, ParamsError
 from pipeline.params import load_params
@@ -17,7 +19,9 @@ def main(*words: str) -> None:
         raise ParamsError(f"found {' '.join(words)!r}; allowed: --prune")
     params, store = load_params(), NetworkStore()
     device = device_name(choose_device(params))
-    sizes = {path.stem: path.stat().st_size for path in store.entries()}
+    sizes: dict[str, int] = defaultdict(int)
+    for path in store.entries():
+        sizes[path.stem] += path.stat().st_size
     used: set[str] = set()
     print(f"{store.folder}: {len(sizes):,} networks, {_megabytes(sum(sizes.values()))}")
     for name, study in params.studies.items():

@@ -3,8 +3,9 @@
 from pipeline import data
 from pipeline.evaluation.files import load_evaluation
 from pipeline.params import load_params
-from pipeline.tracking import Execution, track_execution, track_report
+from pipeline.tracking import Execution, track_execution, track_report, track_transfer
 from pipeline.training.results import load_results
+from pipeline.transfer.results import load_transfer
 from stages import PREPARED, REPORT, RESULTS, run, tracked_now
 
 
@@ -17,6 +18,9 @@ def main() -> None:
         execution = Execution(study, params, card, load_results(folder), load_evaluation(folder), folder)
         with tracked_now(study):
             track_execution(execution)
+            if params.transfer.get(study):
+                device = ", ".join(sorted(execution.results.timings["device"].unique()))
+                track_transfer(study, params, card, device, load_transfer(folder))
     with tracked_now("the report"):
         track_report(REPORT / "index.html", params.run)
 

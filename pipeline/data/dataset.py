@@ -16,6 +16,7 @@ from pipeline.errors import DataError
 
 ARRAYS_FILE = "arrays.safetensors"
 CARD_FILE = "card.json"
+PARTS = ("train", "validation", "test")
 
 
 class Part(NamedTuple):

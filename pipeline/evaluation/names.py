@@ -24,3 +24,10 @@ def health_name(verdicts: pd.Series) -> str:
     if len(counts) < 2:
         return str(counts.index[0]) if len(counts) else "unknown"
     return ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+
+
+def transfer_name(setting: Any) -> str:
+    """Return a transfer setting in words: ``B · 200 labels · 5 layers reused, 2 unfrozen``."""
+    parts = [setting["task"], f"{setting['labels']:,} labels"]
+    parts += [f"{setting['reused']} layers reused, {setting['unfrozen']} unfrozen"] * (setting["reused"] > 0)
+    return " · ".join(parts)

@@ -54,6 +54,8 @@ class StackedBatchNorm(nn.Module):
     def __init__(self, networks: int, units: int, settings: BatchNorm) -> None:
         super().__init__()
         self.settings = settings
+        self.frozen = False
+        """Whether it stays as it is while training, as in Keras a layer that is not trainable does."""
         self.scale = nn.Parameter(torch.ones(networks, 1, units))
         self.shift = nn.Parameter(torch.zeros(networks, 1, units))
         self.register_buffer("mean", torch.zeros(networks, 1, units))
@@ -61,7 +63,7 @@ class StackedBatchNorm(nn.Module):
 
     def forward(self, x: Batch) -> Batch:
         """Normalise by the batch while training, by the moving mean and variance otherwise."""
-        if not self.training:
+        if self.frozen or not self.training:
             scale = self.scale * (self.variance + self.settings.eps).rsqrt()
             return torch.addcmul(self.shift - self.mean * scale, x, scale)
         out, mean, variance = _Normalize.apply(x, self.scale, self.shift, self.settings.eps)  # type: ignore[no-untyped-call]

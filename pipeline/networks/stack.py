@@ -5,14 +5,16 @@ floating-point operations wherever it stands, so that a network does not notice 
 bit for bit the same alone, in any stack, at any place, with any number of threads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import pairwise
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.networks.activations import Place, build_activation
@@ -137,6 +139,39 @@ class StackedMLP(nn.Sequential):
     def dense(self) -> list[StackedLinear]:
         """The dense layers, lowest first; the output layer last."""
         return [layer for layer in self if isinstance(layer, StackedLinear)]
+
+    @property
+    def blocks(self) -> list[list[nn.Module]]:
+        """The layers of each hidden layer, lowest first: dense, activation, batch norm; the lowest has the input's."""
+        hidden: list[list[nn.Module]] = [[]]
+        for layer in self:
+            if isinstance(layer, StackedLinear) and any(isinstance(other, StackedLinear) for other in hidden[-1]):
+                hidden.append([])
+            hidden[-1].append(layer)
+        return hidden[:-1]
+
+    def freeze(self, layers: int) -> None:
+        """Let the lowest hidden layers, and no others, stay as they are: no gradient, no update, no moving average."""
+        for place, block in enumerate(self.blocks):
+            for layer in block:
+                layer.requires_grad_(place >= layers)
+                if isinstance(layer, StackedBatchNorm):
+                    layer.frozen = place < layers
+
+    @torch.no_grad()
+    def reuse(self, weights: Sequence[Mapping[str, NDArray[np.generic]]], layers: int) -> None:
+        """Take the lowest hidden layers' weights and moving averages, as `weights_of` gives them, for each network."""
+        lowest = {id(layer) for block in self.blocks[:layers] for layer in block}
+        for place, layer in self.named_children():
+            if id(layer) in lowest:
+                for name, ours in layer.state_dict().items():
+                    if ours.ndim:
+                        ours.copy_(torch.from_numpy(np.stack([one[f"{place}.{name}"] for one in weights])))
+
+    def weights_of(self, network: int) -> dict[str, NDArray[np.generic]]:
+        """Return a copy of one network's weights and moving averages by name, without the dimension of the stack."""
+        state = self.state_dict()
+        return {name: tensor[network].cpu().numpy().copy() for name, tensor in state.items() if tensor.ndim}
 
     def trace(self, x: Float[Tensor, "network batch feature"]) -> Trace:
         """Return what passes through every layer."""

@@ -80,6 +80,52 @@ def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[s
     return specification
 
 
+def labels_chart(summary: pd.DataFrame) -> dict[str, Any]:
+    """Return task B's test accuracy by number of labels: from scratch, and by the reuse that is best on validation."""
+    table = summary[summary["chosen"]]
+    base = alt.Chart(table).encode(
+        x=alt.X("labels:Q", title="labels of task B", scale=alt.Scale(type="log"), axis=_at(table["labels"])),
+        color=alt.Color("method:N", title=None, sort=["scratch", "reuse"], legend=alt.Legend(orient="top")),
+        xOffset=alt.XOffset("method:N"),
+    )
+    words = ["method", "labels", "reused", "unfrozen", alt.Tooltip("test_accuracy_mean", format=".4f")]
+    y = alt.Y("test_accuracy_mean:Q", title="test accuracy", scale=alt.Scale(zero=False))
+    line = base.mark_line(point=True).encode(y=y, tooltip=words)
+    bars = base.mark_rule().encode(y="test_accuracy_low:Q", y2="test_accuracy_high:Q")
+    return _specification(bars + line, height=260)
+
+
+def reuse_chart(summary: pd.DataFrame) -> dict[str, Any]:
+    """Return the gain over scratch by number of reused layers: left all of them frozen, right all unfrozen later."""
+    reuse = summary[summary["reused"] > 0]
+    table = pd.concat(
+        [
+            reuse[reuse["unfrozen"] == 0].assign(later="frozen all the time"),
+            reuse[reuse["unfrozen"] == reuse["reused"]].assign(later="all unfrozen after a while"),
+        ]
+    )
+    base = alt.Chart(table).encode(
+        x=alt.X("reused:O", title="hidden layers reused, from the lowest", axis=alt.Axis(labelAngle=0)),
+        color=alt.Color("labels:O", title="labels", scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="top")),
+        xOffset=alt.XOffset("labels:O"),
+    )
+    points = base.mark_point(filled=True, size=40, opacity=1).encode(
+        y=alt.Y("gain_mean:Q", title="gain in test accuracy over scratch"),
+        tooltip=["labels", "reused", "unfrozen", alt.Tooltip("gain_mean", format="+.4f"), "gain_low", "gain_high"],
+    )
+    bars = base.mark_rule().encode(y="gain_low:Q", y2="gain_high:Q")
+    zero = alt.Chart().mark_rule(strokeDash=[4, 4], opacity=0.6).encode(y=alt.datum(0))
+    chart = alt.layer(zero, bars, points, data=table).properties(width=270, height=220)
+    facets = chart.facet(facet=alt.Facet("later:N", title=None, sort=["frozen all the time"]), columns=2)
+    specification: dict[str, Any] = facets.properties(background="transparent").to_dict()
+    return specification
+
+
+def _at(values: pd.Series) -> alt.Axis:
+    """Return an axis with a tick at each of some values."""
+    return alt.Axis(values=sorted(int(value) for value in values.unique()), format="d", grid=False)
+
+
 def failures_chart(cells: pd.DataFrame) -> dict[str, Any]:
     """Return the share of networks that diverged, by learning rate and clipping mode."""
     table = cells.groupby(["clipping", "learning_rate"])[["diverged", "networks"]].sum().reset_index()

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.evaluation.names import setting_name
 from pipeline.params import AXES, INITIALIZERS, Params
 from pipeline.propagation.agreement import summarize
-from pipeline.report.charts import curves_chart, failures_chart, heat, propagation_chart
+from pipeline.report.charts import curves_chart, failures_chart, heat, labels_chart, propagation_chart, reuse_chart
 from pipeline.report.tables import (
     StudyResults,
     confusion_table,
@@ -24,6 +24,7 @@ from pipeline.report.tables import (
     learning_curves,
     propagation_curves,
     settings_table,
+    transfer_sections,
 )
 
 # The library's own default snippet, which its type does not let one leave out.
@@ -63,6 +64,7 @@ def render(studies: Sequence[StudyResults], params: Params) -> str:
         "accuracy": _accuracy,
         "interval": _interval,
         "percent": _percent,
+        "gain": _gain,
         "duration": _duration,
         "exp": math.exp,
     }
@@ -97,6 +99,10 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
     curves = propagation_curves(study)
     for quantity, title in PROPAGATION_TITLES.items():
         charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title)
+    experiments = transfer_sections(study, params.evaluation.confidence)
+    for experiment in experiments:
+        charts[f"labels-{study.name}-{experiment.name}"] = labels_chart(experiment.summary)
+        charts[f"reuse-{study.name}-{experiment.name}"] = reuse_chart(experiment.summary)
     rows = tuned.to_dict("records")
     timings = study.results.timings
     return {
@@ -114,6 +120,8 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         "depth": len(study.study.hidden_widths),
         "agreement": summarize(study.propagation, params.propagation.tolerance),
         "charts": charts,
+        "transfer": experiments,
+        "experiments": params.transfer.get(study.name, {}),
         "seconds": timings["seconds"].sum(),
         "device": timings["device"].iloc[0],
         "seeds": int(cells["networks"].max()),
@@ -135,6 +143,12 @@ def _interval(cell: dict[str, Any], score: str) -> str:
     """Return ``0.973 [0.969, 0.977]``; the mean alone where one seed gives no interval."""
     mean, low, high = (cell[f"{score}_{part}"] for part in ("mean", "low", "high"))
     return _accuracy(mean) if pd.isna(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _gain(row: dict[str, Any]) -> str:
+    """Return ``+0.012 [-0.003, +0.027]``."""
+    mean, low, high = (row[f"gain_{part}"] for part in ("mean", "low", "high"))
+    return f"{mean:+.3f}" if pd.isna(low) else f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def _percent(share: float) -> str:

@@ -1,5 +1,6 @@
 """The tables that the page and `dvc plots` show, from a study's evaluation."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from pipeline.data import Card
 from pipeline.evaluation.files import Evaluation
 from pipeline.evaluation.names import cell_name, setting_name
+from pipeline.evaluation.transfer import published_transfer, summarize_transfer
 from pipeline.params import ACTIVATIONS, AXES, INITIALIZERS, Study
 from pipeline.propagation.agreement import QUANTITIES, Depths, trainable_depths
 from pipeline.training.results import Results
@@ -30,6 +32,8 @@ class StudyResults(NamedTuple):
     evaluation: Evaluation
     propagation: pd.DataFrame
     """See `pipeline.propagation.measure.propagation`."""
+    transfer: pd.DataFrame
+    """See `pipeline.transfer.results.TransferResults`; empty where the study has no experiment."""
 
     @property
     def tuned(self) -> pd.DataFrame:
@@ -98,6 +102,46 @@ def health_table(study: StudyResults) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+class TransferRow(NamedTuple):
+    """A number of labels: training from scratch beside the reuse that is best on validation."""
+
+    labels: int
+    scratch: Mapping[Hashable, Any]
+    reuse: Mapping[Hashable, Any]
+
+
+class TransferSection(NamedTuple):
+    """An experiment."""
+
+    name: str
+    summary: pd.DataFrame
+    """See `summarize_transfer`."""
+    task_a_accuracy: float
+    rows: list[TransferRow]
+    published: list[dict[Hashable, Any]]
+
+
+def transfer_sections(study: StudyResults, confidence: float) -> list[TransferSection]:
+    """Return the study's transfer experiments."""
+    if study.transfer.empty:
+        return []
+    summary = summarize_transfer(study.transfer, confidence)
+    published = published_transfer(study.name, summary)
+    sections = []
+    for name, own in summary.groupby("experiment", sort=True):
+        of_a = study.transfer[(study.transfer["experiment"] == name) & (study.transfer["task"] == "A")]
+        chosen = own[own["chosen"]].to_dict("records")
+        by_method = {(row["labels"], row["method"]): row for row in chosen}
+        rows = [
+            TransferRow(labels, by_method[labels, "scratch"], by_method[labels, "reuse"])
+            for labels in sorted({row["labels"] for row in chosen})
+            if (labels, "reuse") in by_method
+        ]
+        known = published[published["experiment"] == name].to_dict("records")
+        sections.append(TransferSection(str(name), own, float(of_a["test_accuracy"].mean()), rows, known))
+    return sections
 
 
 class Heatmap(NamedTuple):

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytorch_lightning as pl
@@ -78,7 +79,7 @@ def _train_missing(
         print(f"{title}: {len(begun):,} networks go on from the last epoch they finished")
     fresh = [network for network in networks if network not in begun]
     device = choose_device(params)
-    workers = _workers(params, device)
+    workers = workers_of(params, device)
     size = _stack_size(study, params, dataset, device, len(networks), workers)
     tasks = [_Task(Stack(stack[0].cell.activation, stack[0].cell.batch_norm, stack), True) for stack in unfinished]
     tasks += [_Task(stack, False) for stack in into_stacks(fresh, size)]
@@ -156,22 +157,27 @@ def train_stack(
         checkpoint: keeps the stack's state.
         resume: go on from there.
     """
-    with whole_products(len(stack.networks)):
-        module = StackModule(stack, study, params, dataset, after_epoch)
+    module = StackModule(stack, study, params, dataset, after_epoch)
+    fit(module, params, [checkpoint] if checkpoint else [], checkpoint.path if checkpoint and resume else None)
+    return module
+
+
+def fit(module: StackModule, params: Params, callbacks: list[pl.Callback], resume_from: Path | None = None) -> None:
+    """Train a module for its study's epochs."""
+    with whole_products(len(module.seeds)):
         trainer = pl.Trainer(
             accelerator=params.compute.accelerator,
             devices=1,
-            max_epochs=study.training.epochs,
+            max_epochs=module.training_params.epochs,
             logger=False,
-            callbacks=checkpoint,
+            callbacks=callbacks,
             plugins=SealedIO(),
-            enable_checkpointing=checkpoint is not None,
+            enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-        trainer.fit(module, ckpt_path=checkpoint.path if checkpoint and resume else None, weights_only=True)
-    return module
+        trainer.fit(module, ckpt_path=resume_from, weights_only=True)
 
 
 def check_fit(title: str, study: Study, dataset: Dataset) -> None:
@@ -214,7 +220,7 @@ def choose_device(params: Params) -> torch.device:
     return torch.device(name)
 
 
-def _workers(params: Params, device: torch.device) -> int:
+def workers_of(params: Params, device: torch.device) -> int:
     """Return how many processes train stacks side by side: one on a GPU, which a single stack fills."""
     return worker_count(params.compute.workers) if device.type == "cpu" else 1
 

@@ -58,6 +58,7 @@ class StackModule(pl.LightningModule):
         params: settings that all studies share.
         dataset: prepared; it moves to the accelerator with the module.
         after_epoch: called with the module after each epoch.
+        outputs: units of the output layer; by default one for each class. One sigmoid unit suffices for two classes.
     """
 
     alive: Tensor
@@ -70,6 +71,7 @@ class StackModule(pl.LightningModule):
         params: Params,
         dataset: Dataset,
         after_epoch: Callable[["StackModule"], None] = lambda _module: None,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -78,7 +80,7 @@ class StackModule(pl.LightningModule):
         self.modes = [network.cell.clipping for network in stack.networks]
         self.after_epoch = after_epoch
         self.networks = StackedMLP(
-            widths=widths_of(study, dataset.card),
+            widths=(*widths_of(study, dataset.card)[:-1], outputs or len(dataset.card.classes)),
             activation=stack.activation,
             batch_norm=stack.batch_norm,
             initializers=[network.cell.initializer for network in stack.networks],

@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(module: "StackModule", device: str) -> dict[Network, Outcome]:
-    """Return what each network of a trained stack came to."""
+    """Return what each network of a trained stack came to, in the stack's order."""
     assert module.test is not None  # noqa: S101
     networks = module.stack.networks
     alive, epochs = _numpy(module.alive), _numpy(module.epochs)

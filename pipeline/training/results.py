@@ -29,9 +29,14 @@ class Results(NamedTuple):
 
     def save(self, folder: Path) -> None:
         """Write each table as ``<name>.parquet``. Equal tables give equal bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in self._asdict().items():
-            table.to_parquet(folder / f"{name}.parquet", index=False)
+        save_tables(self._asdict(), folder)
+
+
+def save_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write tables into a folder as ``<name>.parquet``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def load_results(folder: Path) -> Results:

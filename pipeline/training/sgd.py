@@ -38,6 +38,8 @@ class StackedSGD(torch.optim.Optimizer):
                 loss = closure()
         for parameter in self.param_groups[0]["params"]:
             gradient = parameter.grad
+            if gradient is None:  # of a layer that is frozen
+                continue
             if self.momentum == 0:
                 parameter.addcmul_(gradient, self.steps)
                 continue
@@ -51,10 +53,16 @@ class StackedSGD(torch.optim.Optimizer):
                 parameter.add_(velocity)
         return loss
 
+    def restart(self, learning_rate: float) -> None:
+        """Go on at another learning rate, without velocity: what compiling a model again does in Keras."""
+        self.steps = torch.full_like(self.steps, -learning_rate)
+        self.state.clear()
+
     @torch.no_grad()
     def freeze(self, networks: Bool[Tensor, "network"]) -> None:
         """Let some networks stay as they are in the next step: no gradient, no velocity."""
         for parameter in self.param_groups[0]["params"]:
-            parameter.grad[networks] = 0
+            if parameter.grad is not None:
+                parameter.grad[networks] = 0
             if state := self.state[parameter]:
                 state["velocity"][networks] = 0

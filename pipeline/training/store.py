@@ -8,17 +8,19 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
+from safetensors.numpy import save as to_bytes
 
 from pipeline.data import Card
 from pipeline.params import Network, Params, Study
@@ -28,7 +30,7 @@ from pipeline.training.sealed import UNFINISHED, read_sealed, write_sealed
 from pipeline.training.stacks import widths_of
 
 DEFAULT_FOLDER = Path(".networks")
-SUFFIX = ".network"
+SUFFIX, WEIGHTS_SUFFIX = ".network", ".weights"
 CHECKPOINTS, CHECKPOINT_SUFFIX = "unfinished", ".checkpoint"
 ASIDE = "set-aside"
 PACKAGE = Path(__file__).parent.parent
@@ -39,6 +41,7 @@ PLAIN = ("alive", "epochs", "seconds", "stack_size", "device")
 LIBRARIES = ("numpy", "pytorch-lightning", "torch")
 
 T = TypeVar("T")
+Weights = dict[str, NDArray[np.generic]]
 
 
 class Origin(NamedTuple):
@@ -66,8 +69,7 @@ class Origin(NamedTuple):
             "health": params.health.model_dump(exclude={"verdicts"}),
             "data": self.card.sha256,
             "code": code_digest(),
-            "versions": _versions(),
-            "device": [self.device, torch.backends.cpu.get_cpu_capability() if self.device == "cpu" else ""],
+            "place": place(self.device),
         }
 
     def digest(self, network: Network) -> str:
@@ -75,11 +77,16 @@ class Origin(NamedTuple):
         return hashlib.sha256(json.dumps(self.describe(network), sort_keys=True).encode()).hexdigest()
 
 
+def place(device: str) -> list[Any]:
+    """Return what of a machine determines what a network comes to."""
+    return [_versions(), device, torch.backends.cpu.get_cpu_capability() if device == "cpu" else ""]
+
+
 @lru_cache
-def code_digest() -> str:
-    """Return a digest of the code that determines what a network comes to."""
+def code_digest(folders: tuple[str, ...] = CODE) -> str:
+    """Return a digest of the code in some folders: by default, that which determines what a network comes to."""
     digest = hashlib.sha256()
-    for file in sorted(path for folder in CODE for path in (PACKAGE / folder).rglob("*.py")):
+    for file in sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py")):
         digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -87,6 +94,19 @@ def code_digest() -> str:
 @lru_cache
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
+
+
+N_contra = TypeVar("N_contra", bound=Hashable, contravariant=True)
+
+
+class Keys(Protocol[N_contra]):
+    """Knows the networks' keys."""
+
+    def digest(self, network: N_contra, /) -> str:
+        """Return a network's key in the store."""
+
+
+N = TypeVar("N", bound=Hashable)
 
 
 class NetworkStore:
@@ -100,16 +120,20 @@ class NetworkStore:
         self.folder = folder or Path(os.environ.get("NETWORK_STORE") or DEFAULT_FOLDER)
         self._warned = False
 
-    def load_all(self, networks: Sequence[Network], origin: Origin) -> dict[Network, Outcome]:
+    def load_all(self, networks: Sequence[N], origin: Keys[N]) -> dict[N, Outcome]:
         """Return those of some networks that are here and whole."""
         found = {network: self.load(origin.digest(network)) for network in networks}
         return {network: outcome for network, outcome in found.items() if outcome is not None}
 
-    def save_all(self, outcomes: Mapping[Network, Outcome], origin: Origin) -> None:
+    def save_all(
+        self, outcomes: Mapping[N, Outcome], origin: Keys[N], weights: Mapping[N, Weights] | None = None
+    ) -> None:
         """Keep what a stack came to, in place of its checkpoint; where that cannot be written, say so and go on."""
         try:
             for network, outcome in outcomes.items():
                 self.save(origin.digest(network), outcome)
+            for network, arrays in (weights or {}).items():
+                write_sealed(self._path(origin.digest(network), WEIGHTS_SUFFIX), to_bytes(arrays))
             self.checkpoint(list(outcomes), origin).path.unlink(missing_ok=True)
         except OSError as error:
             if not self._warned:
@@ -132,7 +156,11 @@ class NetworkStore:
         """
         write_sealed(self._path(digest), _encoded(outcome, digest))
 
-    def checkpoint(self, networks: Sequence[Network], origin: Origin) -> EpochCheckpoint:
+    def load_weights(self, digest: str) -> Weights | None:
+        """Return a network's weights by name; ``None`` as for `load`."""
+        return self._read(self._path(digest, WEIGHTS_SUFFIX), lambda path: load(read_sealed(path)))
+
+    def checkpoint(self, networks: Sequence[N], origin: Keys[N]) -> EpochCheckpoint:
         """Return what keeps a stack's state after its epochs."""
         digests = [origin.digest(network) for network in networks]
         name = hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -153,8 +181,9 @@ class NetworkStore:
         return stacks
 
     def entries(self) -> Iterator[Path]:
-        """Yield every entry's file."""
-        yield from self.folder.glob(f"??/*{SUFFIX}")
+        """Yield every file of the networks that are kept."""
+        for suffix in (SUFFIX, WEIGHTS_SUFFIX):
+            yield from self.folder.glob(f"??/*{suffix}")
 
     def prune(self, used: set[str]) -> tuple[int, int]:
         """Delete what nothing uses and what killed writers left; return how many networks, and bytes, those were."""
@@ -164,7 +193,7 @@ class NetworkStore:
         size = sum(path.stat().st_size for path in unused + rest)
         for path in unused + rest:
             path.unlink(missing_ok=True)
-        return len(unused), size
+        return len({path.stem for path in unused}), size
 
     def _checkpoint_files(self) -> list[Path]:
         return sorted((self.folder / CHECKPOINTS).glob(f"*{CHECKPOINT_SUFFIX}"))
@@ -183,14 +212,14 @@ class NetworkStore:
                 path.replace(aside)
             return None
 
-    def _path(self, digest: str) -> Path:
-        return self.folder / digest[:2] / f"{digest}{SUFFIX}"
+    def _path(self, digest: str, suffix: str = SUFFIX) -> Path:
+        return self.folder / digest[:2] / f"{digest}{suffix}"
 
 
 def _encoded(outcome: Outcome, digest: str) -> bytes:
     arrays = {name: np.ascontiguousarray(value) for name, value in outcome._asdict().items() if name not in PLAIN}
     plain = {name: getattr(outcome, name) for name in PLAIN} | {"digest": digest}
-    return save(arrays, metadata={"network": json.dumps(plain)})
+    return to_bytes(arrays, metadata={"network": json.dumps(plain)})
 
 
 def _decoded(content: bytes, digest: str) -> Outcome:

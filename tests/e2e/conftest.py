@@ -40,9 +40,9 @@ class Clone:
         """Run the project's dvc, as a user does who has activated nothing."""
         return self._run([str(self.folder / ".venv/bin/dvc"), *words], check, environment)
 
-    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def python(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the project's interpreter."""
-        return self._run([str(self.folder / ".venv/bin/python"), *words], True, {})
+        return self._run([str(self.folder / ".venv/bin/python"), *words], True, environment)
 
     def start_dvc(
         self, *words: str, to: IO[str] | int = subprocess.DEVNULL, **environment: str

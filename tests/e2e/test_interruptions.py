@@ -92,6 +92,7 @@ def test_what_a_killed_dvc_leaves_half_written_is_mended(clone: Clone) -> None:
 
 
 def test_ctrl_c_says_what_is_kept_and_the_next_run_goes_on_from_there(clone: Clone, tmp_path: Path) -> None:
+    clone.change(lambda params: params["compute"].update(stack_size=5))
     with (tmp_path / "said").open("w") as said:
         running = clone.start_dvc(
             "repro", "--force", "--single-item", "train@mini", to=said, NETWORK_STORE=str(tmp_path / "store")
@@ -110,6 +111,7 @@ def test_ctrl_c_says_what_is_kept_and_the_next_run_goes_on_from_there(clone: Clo
     assert 0 < int(found[1]) <= kept < 118
     again = clone.dvc("repro", "--force", "--single-item", "train@mini", NETWORK_STORE=str(tmp_path / "store"))
     assert f"{kept} of 118 networks are in the store, {118 - kept} to train" in again.stdout
+    clone.git("checkout", "params.yaml")
 
 
 def test_two_studies_train_at_the_same_time(clone: Clone) -> None:

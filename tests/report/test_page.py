@@ -13,6 +13,7 @@ from pipeline.report.charts import heat
 from pipeline.report.page import write_report
 from pipeline.report.tables import StudyResults, depth_maps, health_table, propagation_curves
 from pipeline.training.engine import train_networks
+from pipeline.transfer.engine import run_transfer
 
 
 class Tags(HTMLParser):
@@ -35,7 +36,8 @@ def study(params, mini, digits, tmp_path_factory) -> StudyResults:
     evaluation = evaluate(short, params, named, results, tmp_path_factory.mktemp("results"))
     shape = params.propagation.model_copy(update={"depth": 10, "width": 12, "seeds": 2, "samples": 32})
     measured = propagation("mini", short, params.model_copy(update={"propagation": shape}), named)
-    return StudyResults("mini", short, named.card, results, evaluation, measured)
+    transfer = run_transfer("mini", short, params, digits, params.transfer["mini"]).transfer
+    return StudyResults("mini", short, named.card, results, evaluation, measured, transfer)
 
 
 @pytest.fixture(scope="module")

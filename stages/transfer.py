@@ -1,0 +1,49 @@
+"""Stage ``transfer``: a study's transfer experiments; MLflow. Usage: ``python -m stages.transfer STUDY``."""
+
+import json
+
+import pandas as pd
+
+from pipeline.params import Params, load_params
+from stages import PREPARED, RESULTS, run, tracked
+
+
+def main(study: str) -> None:
+    """Write ``results/<study>``: transfer, transfer_history, transfer.json; empty where there is no experiment."""
+    params = load_params()
+    folder = RESULTS / study
+    folder.mkdir(parents=True, exist_ok=True)
+    if params.transfer.get(study):
+        _experiments(study, params)
+        return
+    for name in ("transfer", "transfer_history"):
+        pd.DataFrame().to_parquet(folder / f"{name}.parquet")
+    (folder / "transfer.json").write_text("{}\n", encoding="utf-8")
+
+
+def _experiments(study: str, params: Params) -> None:
+    # Imported here: most studies have no experiment, and need not wait seconds for nothing.
+    from pipeline import data
+    from pipeline.evaluation.transfer import published_transfer, summarize_transfer, transfer_metrics
+    from pipeline.tracking import track_transfer
+    from pipeline.training.engine import choose_device, device_name
+    from pipeline.training.store import NetworkStore
+    from pipeline.transfer.engine import run_transfer
+
+    dataset = data.load(PREPARED / study)
+    results = run_transfer(study, params.study(study), params, dataset, params.transfer[study], NetworkStore())
+    results.save(RESULTS / study)
+    summary = summarize_transfer(results.transfer, params.evaluation.confidence)
+    metrics = transfer_metrics(results.transfer, summary)
+    (RESULTS / study / "transfer.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    for row in published_transfer(study, summary).to_dict("records"):
+        print(
+            f"{study}, {row['experiment']}, {row['labels']} labels, {row['reused']} layers reused: test accuracy "
+            f"{row['mean']:.4f} [{row['low']:.4f}, {row['high']:.4f}], published {row['published']:.4f}"
+        )
+    with tracked(f"{study}, transfer"):
+        track_transfer(study, params, dataset.card, device_name(choose_device(params)), results)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 
 RAW = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
 GRID = "studies.digits.grid.0"
+TRANSFER = "transfer.digits.one_and_eight"
 REMOVE = "(removed)"
 
 WRONG = [
@@ -30,6 +31,15 @@ WRONG = [
      "studies.digits.training.epochs: found 0; it should be greater than or equal to 1"),
     ("studies.digits.training.epochs", "three",
      "studies.digits.training.epochs: found 'three'; it should be a valid integer"),
+    (f"{TRANSFER}.task_b", ["1", "2"], f"{TRANSFER}: class '2' is in task_a and in task_b"),
+    (f"{TRANSFER}.task_b", ["1"], f"{TRANSFER}: a task of the one class 1 is no task"),
+    (f"{TRANSFER}.reused", [1, 5], f"{TRANSFER}: reused: found 5; allowed: 0 to the 4 hidden layers, or all"),
+    (f"{TRANSFER}.unfrozen", ["some"],
+     f"{TRANSFER}.unfrozen[0]: 'some' is not a number of layers; allowed: 0, 1, 2, …, all"),
+    (f"{TRANSFER}.frozen_epochs", 21,
+     f"{TRANSFER}: frozen_epochs: found 21; allowed: at most the 20 epochs of training"),
+    (f"{TRANSFER}.activation", "seluu", f"{TRANSFER}.activation: 'seluu' is not an activation; did you mean 'selu'?"),
+    ("transfer.digitz", {}, "transfer.digitz: is not a study; did you mean 'digits'?"),
     ("studies.digits.training.momentum", REMOVE, "studies.digits.training.momentum: missing"),
     ("studies.digits.training.nesterov", True, "studies.digits.training: nesterov: true needs momentum above 0"),
     ("studies.digits.hidden", ["20y50"],

@@ -8,8 +8,10 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.tracking import Execution, make_experiments, track_execution, track_report
+from pipeline.tracking import Execution, make_experiments, track_execution, track_report, track_transfer
 from pipeline.training.engine import train_networks
+from pipeline.transfer.engine import run_transfer
+from pipeline.transfer.results import SETTING
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,23 @@ def test_the_champion_is_stored_without_pickles(execution: Execution, tmp_path: 
     files = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
     assert ".safetensors" in files
     assert not files & {".pkl", ".pickle", ".pt", ".pth", ".bin"}
+
+
+def test_transfer_written_twice_makes_one_run_per_setting(params, mini, digits, client: MlflowClient) -> None:
+    results = run_transfer("mini", mini, params, digits, params.transfer["mini"])
+    for _ in range(2):
+        track_transfer("mini", params, digits.card, "cpu", results)
+    experiment = client.get_experiment_by_name("mini").experiment_id
+    (parent,) = client.search_runs([experiment], "tags.kind = 'transfer'")
+    assert parent.info.run_name == "mini, transfer three_and_five: 12 networks"
+    runs = client.search_runs([experiment], "tags.kind = 'transfer_setting'")
+    assert len(runs) == len(results.transfer.drop_duplicates(SETTING)) == 6
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
+    (run,) = [run for run in runs if run.info.run_name == "B · 20 labels · 2 layers reused, 2 unfrozen"]
+    own = results.transfer.query("reused == 2 and unfrozen == 2")
+    assert run.data.metrics["test_accuracy"] == pytest.approx(own["test_accuracy"].mean())
+    assert run.data.params["labels"] == "20"
+    assert len(client.get_metric_history(run.info.run_id, "val_accuracy")) == 3
 
 
 def test_a_deleted_experiment_comes_back(client: MlflowClient) -> None:

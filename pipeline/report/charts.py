@@ -84,7 +84,7 @@ def labels_chart(summary: pd.DataFrame) -> dict[str, Any]:
     """Return task B's test accuracy by number of labels: from scratch, and by the reuse that is best on validation."""
     table = summary[summary["chosen"]]
     base = alt.Chart(table).encode(
-        x=alt.X("labels:Q", title="labels of task B", scale=alt.Scale(type="log"), axis=_at(table["labels"])),
+        x=alt.X("labels:O", title="labels of task B", axis=alt.Axis(labelAngle=0)),
         color=alt.Color("method:N", title=None, sort=["scratch", "reuse"], legend=alt.Legend(orient="top")),
         xOffset=alt.XOffset("method:N"),
     )
@@ -119,11 +119,6 @@ def reuse_chart(summary: pd.DataFrame) -> dict[str, Any]:
     facets = chart.facet(facet=alt.Facet("later:N", title=None, sort=["frozen all the time"]), columns=2)
     specification: dict[str, Any] = facets.properties(background="transparent").to_dict()
     return specification
-
-
-def _at(values: pd.Series) -> alt.Axis:
-    """Return an axis with a tick at each of some values."""
-    return alt.Axis(values=sorted(int(value) for value in values.unique()), format="d", grid=False)
 
 
 def failures_chart(cells: pd.DataFrame) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+import pytorch_lightning as pl
+
 from pipeline.compute.cpu import keep_freed_memory
 from pipeline.compute.workers import Notify, run_all
 from pipeline.data import Dataset
@@ -94,17 +96,17 @@ class Experiment:
         if found:
             total = len(of_a) + len(of_b)
             print(f"{self.title}: {total - left:,} of {total:,} networks are in the store, {left:,} to train")
-        if left:
-            with GridProgress(self.title, left, self.transfer.training.epochs) as progress:
-                shares = [again[start :: self.workers] for start in range(min(self.workers, len(again)))]
-                found |= self._train(shares, progress)
-                stacks: dict[tuple[int, ...], list[TransferNetwork]] = defaultdict(list)
-                for network in missing:
-                    stacks[network.labels, network.reused, network.unfrozen].append(network)
-                found |= self._train(list(stacks.values()), progress)
-        return found
+        found |= self._train("A", [again[start :: self.workers] for start in range(min(self.workers, len(again)))])
+        stacks: dict[tuple[int, ...], list[TransferNetwork]] = defaultdict(list)
+        for network in missing:
+            stacks[network.labels, network.reused, network.unfrozen].append(network)
+        return found | self._train("B", list(stacks.values()))
 
-    def _train(self, stacks: Sequence[list[TransferNetwork]], progress: GridProgress) -> Trained:
+    def _train(self, task: str, stacks: Sequence[list[TransferNetwork]]) -> Trained:
+        trained: Trained = {}
+        if not stacks:
+            return trained
+
         def work(networks: list[TransferNetwork], notify: Notify) -> tuple[Trained, dict[TransferNetwork, Weights]]:
             def after_epoch(module: StackModule) -> None:
                 best = module.history[-1].validation.accuracy[module.alive]
@@ -112,18 +114,17 @@ class Experiment:
 
             module = self.train_stack(networks, after_epoch)
             trained = dict(zip(networks, outcomes(module, self.device).values(), strict=True))
-            kept = {n: module.networks.weights_of(k) for k, n in enumerate(networks)} if networks[0].task == "A" else {}
+            kept = {n: module.networks.weights_of(k) for k, n in enumerate(networks)} if task == "A" else {}
             return trained, kept
 
-        trained: Trained = {}
-        if not stacks:
-            return trained
-        for finished, weights in run_all(work, stacks, min(self.workers, len(stacks)), progress.epoch_done):
-            trained |= finished
-            self.weights |= {network.seed: arrays for network, arrays in weights.items()}
-            if self.store:
-                self.store.save_all(finished, self.origin, weights)
-            progress.stack_done(len(finished))
+        networks = sum(map(len, stacks))
+        with GridProgress(f"{self.title}, task {task}", networks, self.transfer.training.epochs) as progress:
+            for finished, weights in run_all(work, stacks, min(self.workers, len(stacks)), progress.epoch_done):
+                trained |= finished
+                self.weights |= {network.seed: arrays for network, arrays in weights.items()}
+                if self.store:
+                    self.store.save_all(finished, self.origin, weights)
+                progress.stack_done(len(finished))
         return trained
 
     def train_stack(
@@ -132,7 +133,13 @@ class Experiment:
         """Train networks that share labels, reused and unfrozen layers."""
         module, first = self.build(networks, after_epoch), networks[0]
         after = (self.transfer.frozen_epochs, self.transfer.unfrozen_learning_rate)
-        fit(module, self.params, [Unfreezing(first.reused, first.unfrozen, *after)] if first.reused else [])
+        callbacks: list[pl.Callback] = [Unfreezing(first.reused, first.unfrozen, *after)] if first.reused else []
+        resume_from = None
+        if self.store and first.task == "A":  # B's few labels are trained in seconds
+            checkpoint = self.store.checkpoint(networks, self.origin)
+            callbacks.append(checkpoint)
+            resume_from = checkpoint.path if checkpoint.path in self.store.checkpoints() else None
+        fit(module, self.params, callbacks, resume_from)
         return module
 
     def build(

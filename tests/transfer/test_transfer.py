@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from pipeline.evaluation.transfer import published_transfer, summarize_transfer, transfer_metrics
+from pipeline.training import checkpoints
 from pipeline.training.store import NetworkStore
 from pipeline.transfer.engine import Experiment, run_transfer
 from pipeline.transfer.module import TransferModule
-from pipeline.transfer.networks import TransferNetwork, networks_of_b
+from pipeline.transfer.networks import TransferNetwork, networks_of_a, networks_of_b
 from pipeline.transfer.results import SETTING, load_transfer
 
 
@@ -128,6 +129,28 @@ def test_every_network_has_a_row(params, mini, digits, tmp_path: Path, capsys) -
         assert first == (tmp_path / "again" / f"{table}.parquet").read_bytes()
         assert first == (tmp_path / "grown" / f"{table}.parquet").read_bytes()
     assert load_transfer(tmp_path / "first").transfer[SETTING].equals(results.transfer[SETTING])
+
+
+def test_an_interrupted_task_a_goes_on_from_its_last_epoch(params, mini, digits, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoints, "SECONDS_WORTH_KEEPING", 0.0)
+    monkeypatch.setattr(checkpoints, "LARGEST_SHARE", 1e9)
+    store = NetworkStore(tmp_path)
+    experiment = Experiment("mini", mini, params, digits, params.transfer["mini"]["three_and_five"], store)
+    networks = networks_of_a(experiment.transfer, len(experiment.tasks["A"].train.y))
+    seen: list[int] = []
+
+    def interrupt(module: TransferModule) -> None:
+        if len(module.history) == 2:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        experiment.train_stack(networks, interrupt)
+    again = experiment.train_stack(networks, lambda module: seen.append(len(module.history)))
+    assert seen == [2, 3]
+    experiment.store = None
+    whole = experiment.train_stack(networks)
+    for name, value in whole.networks.weights_of(1).items():
+        np.testing.assert_array_equal(value, again.networks.weights_of(1)[name])
 
 
 def test_the_summary_pairs_by_seed_and_chooses_on_validation(params, mini, digits) -> None:

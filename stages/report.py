@@ -1,5 +1,7 @@
 """Stage ``report``: one page over all studies that ran. Usage: ``python -m stages.report``."""
 
+import json
+
 import pandas as pd
 
 from pipeline import data
@@ -27,7 +29,8 @@ def main() -> None:
         )
         for name in params.run
     ]
-    page = write_report(studies, params, REPORT)
+    claims = json.loads((REPORT / "claims.json").read_text(encoding="utf-8"))
+    page = write_report(studies, params, claims, REPORT)
     print(f"report: {page}")
     with tracked("the report"):
         track_report(page, params.run)

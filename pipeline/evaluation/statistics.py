@@ -4,6 +4,7 @@ Seeds are the unit of replication: cells that were trained on the same seeds are
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -35,8 +36,13 @@ def mean_interval(values: Scores, confidence: float = 0.95) -> Interval:
     mean = float(np.mean(values))
     if n < 2:
         return Interval(mean, np.nan, np.nan)
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    half = float(_quantile(confidence, n) * np.std(values, ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half)
+
+
+@cache
+def _quantile(confidence: float, n: int) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, n - 1))
 
 
 def interquartile_mean(scores: Scores) -> float:
@@ -65,6 +71,18 @@ def share_interval(hits: int, trials: int, confidence: float = 0.95) -> Interval
     """Return a share and Wilson's interval (1927), which holds for rare failures too."""
     found = stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
     return Interval(hits / trials, float(found.low), float(found.high))
+
+
+def t_test_p(values: Scores) -> float:
+    """Return the two-sided p-value of Student's t test that the mean of ``[seed]`` is 0.
+
+    Values that are all alike leave no doubt: 0, or 1 where they are 0.
+    """
+    n = len(values)
+    error = np.std(values, ddof=1) / np.sqrt(n)
+    if np.ptp(values) == 0:
+        return float(values[0] == 0)
+    return float(2 * stats.t.sf(abs(np.mean(values)) / error, n - 1))
 
 
 # --- two samples, paired --------------------------------------------------------------------------

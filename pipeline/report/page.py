@@ -2,15 +2,17 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.evaluation.claims.entries import CLAIMS
+from pipeline.evaluation.claims.ledger import Verdict
 from pipeline.evaluation.names import setting_name
 from pipeline.params import AXES, INITIALIZERS, Params
 from pipeline.propagation.agreement import summarize
@@ -39,8 +41,15 @@ PROPAGATION_TITLES = {
 LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn", "numpy")
 
 
-def write_report(studies: Sequence[StudyResults], params: Params, folder: Path) -> Path:
-    """Write ``index.html`` and ``plots/*.csv`` into a folder; return the page's path."""
+def write_report(studies: Sequence[StudyResults], params: Params, claims: Mapping[str, Any], folder: Path) -> Path:
+    """Write ``index.html`` and ``plots/*.csv`` into a folder; return the page's path.
+
+    Args:
+        studies: those that ran.
+        params: all parameters.
+        claims: the ledger, see `pipeline.evaluation.claims.ledger.as_metrics`.
+        folder: it is made where it is missing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
@@ -53,11 +62,11 @@ def write_report(studies: Sequence[StudyResults], params: Params, folder: Path) 
     for name, table in tables.items():
         pd.concat([table(study) for study in studies]).to_csv(plots / f"{name}.csv", index=False)
     page = folder / "index.html"
-    page.write_text(render(studies, params), encoding="utf-8")
+    page.write_text(render(studies, params, claims), encoding="utf-8")
     return page
 
 
-def render(studies: Sequence[StudyResults], params: Params) -> str:
+def render(studies: Sequence[StudyResults], params: Params, claims: Mapping[str, Any]) -> str:
     """Return the page."""
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
@@ -73,6 +82,8 @@ def render(studies: Sequence[StudyResults], params: Params) -> str:
     charts = {name: chart for section in sections for name, chart in section["charts"].items()}
     return environment.get_template("page.html").render(
         sections=sections,
+        ledger=[(claim, claims[claim.id]) for claim in CLAIMS],
+        verdicts=[(name, sum(entry["verdict"] == name for entry in claims.values())) for name in get_args(Verdict)],
         networks=sum(len(study.results.networks) for study in studies),
         seconds=sum(study.results.timings["seconds"].sum() for study in studies),
         diverged=sum(study.evaluation.metrics["diverged"] for study in studies),

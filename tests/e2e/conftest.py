@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,7 @@ class Clone:
         return subprocess.Popen(
             [self.folder / ".venv/bin/dvc", *words], cwd=self.folder, env=self._environment() | environment,
             stdout=to, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
         )  # fmt: skip
 
     def make(self, *words: str) -> subprocess.CompletedProcess[str]:

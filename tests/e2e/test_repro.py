@@ -32,6 +32,7 @@ def test_dvc_repro_runs_every_stage_of_the_study(clone: Clone, mini) -> None:
         "propagation@mini",
         "transfer@mini",
         "evaluate@mini",
+        "claims",
         "report",
     ]
     networks = pd.read_parquet(clone.folder / "results/mini/networks.parquet")

@@ -23,6 +23,7 @@ from pipeline.evaluation.statistics import (
     rank,
     share_interval,
     sign_flip_p,
+    t_test_p,
 )
 
 SIMULATIONS = 2000
@@ -44,6 +45,11 @@ def test_the_t_interval_is_scipys_and_the_cells(generator) -> None:
     np.testing.assert_allclose(found[1:], [expected.low, expected.high])
     own = interval(pd.Series(values), 0.95)
     np.testing.assert_allclose(found, [own["mean"], own["low"], own["high"]])
+
+
+def test_the_t_test_is_scipys(generator) -> None:
+    values = generator.normal(0.5, size=6)
+    assert t_test_p(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
 
 
 def test_the_t_interval_of_a_paired_difference_covers_95_percent(generator) -> None:

@@ -3,9 +3,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import markupsafe
 import pandas as pd
 import pytest
 
+from pipeline.evaluation.claims.entries import CLAIMS
+from pipeline.evaluation.claims.evidence import StudyTables
+from pipeline.evaluation.claims.ledger import as_metrics, keep_ledger
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.params import ACTIVATIONS, INITIALIZERS
 from pipeline.propagation.measure import propagation
@@ -42,7 +46,11 @@ def study(params, mini, digits, tmp_path_factory) -> StudyResults:
 
 @pytest.fixture(scope="module")
 def page(study, params, tmp_path_factory) -> Path:
-    return write_report([study], params, tmp_path_factory.mktemp("report"))
+    tables = StudyTables(
+        study.study, study.results.networks, study.results.history, study.results.layers, study.transfer
+    )
+    claims = as_metrics(keep_ledger(CLAIMS, {"mini": tables}, 0.05))
+    return write_report([study], params, claims, tmp_path_factory.mktemp("report"))
 
 
 def test_the_page_needs_nothing_from_outside(page: Path) -> None:
@@ -52,6 +60,13 @@ def test_the_page_needs_nothing_from_outside(page: Path) -> None:
         assert tag not in {"link", "iframe", "object", "embed", "base"}
         assert not attributes.get("src")
         assert (attributes.get("href") or "#").startswith("#")
+
+
+def test_every_claim_has_its_verdict(page: Path) -> None:
+    text = page.read_text()
+    for claim in CLAIMS:
+        assert f"</span> {markupsafe.escape(claim.statement)}</summary>" in text
+    assert text.count('<details class="claim">') == len(CLAIMS)
 
 
 def test_names_from_data_are_escaped(page: Path) -> None:

@@ -20,7 +20,7 @@ check: $(VENV)/installed ## Say whether params.yaml makes sense, and what it bui
 	@python -m pipeline.params
 
 test: $(VENV)/installed-dev ## Run every test that needs no browser
-	@# A process for each core, one thread each. A file's tests run in one process, in order; the longest files come first.
+	@# A process for each core, one thread each. A file's tests run in one process, in order. The files start in the order of their names, which has the slow e2e early.
 	OMP_NUM_THREADS=1 pytest -m "not browser" -n logical --dist loadfile --no-loadscope-reorder
 
 test-browser: $(VENV)/installed-dev ## Run the tests that open the report and the MLflow UI in Chromium

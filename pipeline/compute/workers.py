@@ -44,14 +44,14 @@ def worker_count(wanted: int | str) -> int:
 def run_all(work: Callable[[T, Notify], R], tasks: Sequence[T], workers: int, notify: Notify) -> Iterator[R]:
     """Do the work for every task and yield its results as they come.
 
-    Raises:
-        ResourceError: a worker was killed.
-
     Args:
         work: called with a task and a ``notify`` of its own, whose words reach the caller's ``notify``.
         tasks: what it is called with.
         workers: number of processes; 1 for this one.
         notify: called in this process.
+
+    Raises:
+        ResourceError: a worker was killed.
     """
     if workers == 1:
         for task in tasks:

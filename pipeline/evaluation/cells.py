@@ -1,14 +1,13 @@
 """Cells: mean and interval over seeds, failures counted apart, and each cell's best learning rate."""
 
 import math
-from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from pipeline.data import Card
 from pipeline.evaluation.names import health_name
+from pipeline.evaluation.statistics import mean_interval
 from pipeline.params import AXES
 
 SCORES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -53,15 +52,10 @@ def summarize_cells(networks: pd.DataFrame, card: Card, confidence: float) -> pd
     return cells
 
 
-@cache
-def _quantile(confidence: float, n: int) -> float:
-    return float(stats.t.ppf((1 + confidence) / 2, n - 1))
-
-
 def interval(values: pd.Series, confidence: float) -> dict[str, float]:
     """Return mean, sd and the bounds of Student's t interval; NaN where there are too few values."""
-    n = len(values)
-    mean = float(values.mean()) if n else math.nan
-    sd = float(values.std(ddof=1)) if n > 1 else math.nan
-    half = _quantile(confidence, n) * sd / math.sqrt(n) if n > 1 else math.nan
-    return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+    if values.empty:
+        return dict.fromkeys(("mean", "sd", "low", "high"), math.nan)
+    mean, low, high = mean_interval(values.to_numpy(), confidence)
+    sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return {"mean": mean, "sd": sd, "low": low, "high": high}

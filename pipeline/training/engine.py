@@ -87,11 +87,7 @@ def _train_missing(
     with GridProgress(title, len(networks), study.training.epochs) as progress:
 
         def work(task: _Task, notify: Notify) -> dict[Network, Outcome]:
-            def after_epoch(module: StackModule) -> None:
-                best = module.history[-1].validation.accuracy[module.alive]
-                notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
-
-            return _train_task(task, dataset, origin, store, after_epoch)
+            return _train_task(task, dataset, origin, store, tell(notify))
 
         trained: dict[Network, Outcome] = {}
         for finished in run_all(work, tasks, min(workers, len(tasks)), progress.epoch_done):
@@ -100,6 +96,16 @@ def _train_missing(
                 store.save_all(finished, origin)
             progress.stack_done(len(finished))
     return trained
+
+
+def tell(notify: Notify) -> Callable[[StackModule], None]:
+    """Return what tells `GridProgress.epoch_done` of a stack's epochs: its networks, its best validation accuracy."""
+
+    def after_epoch(module: StackModule) -> None:
+        best = module.history[-1].validation.accuracy[module.alive]
+        notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
+
+    return after_epoch
 
 
 def _train_task(

@@ -9,7 +9,7 @@ from pipeline.compute.cpu import keep_freed_memory
 from pipeline.compute.workers import Notify, run_all
 from pipeline.data import Dataset
 from pipeline.params import Params, Study, Transfer
-from pipeline.training.engine import choose_device, device_name, fit, workers_of
+from pipeline.training.engine import choose_device, device_name, fit, tell, workers_of
 from pipeline.training.module import StackModule
 from pipeline.training.outcome import Outcome, outcomes
 from pipeline.training.progress import GridProgress
@@ -89,7 +89,11 @@ class Experiment:
         missing = [network for network in of_b if network not in found]
         wanted = {network.seed for network in missing if network.reused}
         if self.store:
-            kept = {network.seed: self.store.load_weights(self.origin.digest(network)) for network in of_a}
+            kept = {
+                network.seed: self.store.load_weights(self.origin.digest(network))
+                for network in of_a
+                if network.seed in wanted
+            }
             self.weights = {seed: weights for seed, weights in kept.items() if weights is not None}
         again = [n for n in of_a if n not in found or (n.seed in wanted and n.seed not in self.weights)]
         left = len(again) + len(missing)
@@ -108,11 +112,7 @@ class Experiment:
             return trained
 
         def work(networks: list[TransferNetwork], notify: Notify) -> tuple[Trained, dict[TransferNetwork, Weights]]:
-            def after_epoch(module: StackModule) -> None:
-                best = module.history[-1].validation.accuracy[module.alive]
-                notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
-
-            module = self.train_stack(networks, after_epoch)
+            module = self.train_stack(networks, tell(notify))
             trained = dict(zip(networks, outcomes(module, self.device).values(), strict=True))
             kept = {n: module.networks.weights_of(k) for k, n in enumerate(networks)} if task == "A" else {}
             return trained, kept

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.evaluation.claims.evidence import Evidence, StudyTables, by_seed, paired
 from pipeline.evaluation.claims.ledger import Claim, Finding, finding
+from pipeline.evaluation.statistics import Scores
 
 POINTS = 0.005
 """Half a percentage point of accuracy: what is less makes no difference in practice."""
@@ -225,33 +226,33 @@ def selu_needs_its_conditions(evidence: Evidence) -> Findings:
             yield finding(f"{name}: {what}", (worst - met).dropna().to_numpy())
 
 
-def gelu_is_its_approximation(evidence: Evidence) -> Findings:
-    """The margin less the absolute difference in accuracy between GELU and z·σ(1.702 z)."""
+def accuracy_differences(
+    evidence: Evidence, axis: str, first: str, second: str, by: str
+) -> Iterator[tuple[str, Scores]]:
+    """Yield the differences in accuracy between two levels of an axis, ``[seed]``, at each level of another axis."""
     for name, tables in evidence.items():
         tuned = plain(tables.tuned(tables.networks))
-        for norm, group in tuned.groupby("batch_norm"):
-            gelu, sigmoid = (levels(group, "activation", one) for one in ("gelu", "gelu_sigmoid"))
-            gap = paired(gelu, sigmoid, "test_accuracy")
-            yield finding(f"{name}, batch norm {norm}", POINTS - np.abs(gap))
+        for level, group in tuned.groupby(by):
+            gap = paired(levels(group, axis, first), levels(group, axis, second), "test_accuracy")
+            yield f"{name}, {'batch norm ' if by == 'batch_norm' else ''}{level}", gap
+
+
+def gelu_is_its_approximation(evidence: Evidence) -> Findings:
+    """The margin less the absolute difference in accuracy between GELU and z·σ(1.702 z)."""
+    for where, gap in accuracy_differences(evidence, "activation", "gelu", "gelu_sigmoid", by="batch_norm"):
+        yield finding(where, POINTS - np.abs(gap))
 
 
 def batch_norm_improves(evidence: Evidence) -> Findings:
     """Accuracy with batch norm before the activation, less that without."""
-    for name, tables in evidence.items():
-        tuned = plain(tables.tuned(tables.networks))
-        for activation, group in tuned.groupby("activation"):
-            before, none = (levels(group, "batch_norm", placement) for placement in ("before", "none"))
-            yield finding(f"{name}, {activation}", paired(before, none, "test_accuracy"))
+    for where, gain in accuracy_differences(evidence, "batch_norm", "before", "none", by="activation"):
+        yield finding(where, gain)
 
 
 def placements_are_alike(evidence: Evidence) -> Findings:
     """The margin less the absolute difference in accuracy between the two placements."""
-    for name, tables in evidence.items():
-        tuned = plain(tables.tuned(tables.networks))
-        for activation, group in tuned.groupby("activation"):
-            before, after = (levels(group, "batch_norm", placement) for placement in ("before", "after"))
-            gap = paired(before, after, "test_accuracy")
-            yield finding(f"{name}, {activation}", 2 * POINTS - np.abs(gap))
+    for where, gap in accuracy_differences(evidence, "batch_norm", "before", "after", by="activation"):
+        yield finding(where, 2 * POINTS - np.abs(gap))
 
 
 def batch_norm_evens_gradients(evidence: Evidence) -> Findings:

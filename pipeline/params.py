@@ -37,6 +37,8 @@ UNIONS: dict[int | str | None, set[int | str]] = {
     "split": {"stratified", "official"},
 }
 SCALARS = {"int", "str"}
+RESERVED = {"probes", "claims"}
+"""Names that no study may have: a folder of results, an experiment of MLflow."""
 AXES = ("initializer", "activation", "batch_norm", "clipping", "learning_rate")
 
 
@@ -199,6 +201,7 @@ class Evaluation(Frozen):
     """What the evaluation reports."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)]
+    equivalence: Annotated[float, Field(gt=0, lt=1)]
     references: tuple[Reference, ...]
 
 
@@ -456,6 +459,11 @@ class Params(Frozen):
                     "study", "run[{index}]: '{name}' is not a study{hint}",
                     {"index": index, "name": name, "hint": did_you_mean(name, self.studies)},
                 )  # fmt: skip
+        for name in sorted({*self.studies} & RESERVED):
+            raise PydanticCustomError(
+                "study", "studies.{name}: this name is taken, results/{name} is not a study's; allowed: any other",
+                {"name": name},
+            )  # fmt: skip
         for name in self.transfer:
             if name not in self.studies:
                 raise PydanticCustomError(

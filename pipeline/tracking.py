@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import version
@@ -46,6 +47,9 @@ from pipeline.transfer.results import TransferResults
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"
+CLAIMS = "claims"
+"""The experiment of the ledger."""
+SIDES = ("for", "against", "open")
 VERSIONS = ("torch", "pytorch-lightning", "numpy", "scikit-learn", "mlflow", "dvc")
 for _name, _value in {"TIMEOUT": "20", "MAX_RETRIES": "1", "BACKOFF_FACTOR": "1"}.items():
     # By default MLflow waits for a server that does not answer for a quarter of an hour.
@@ -132,7 +136,7 @@ def _track_execution(execution: Execution) -> str:
     experiment = make_experiments([execution.study])[execution.study]
     client = MlflowClient()
     known = _finished_runs(client, experiment)
-    common = _common_tags(", ".join(sorted(execution.results.timings["device"].unique())))
+    common = _common_tags() | {"device": ", ".join(sorted(execution.results.timings["device"].unique()))}
     with _run(client, experiment, known, _execution_digest(execution), _execution_name(execution), common) as parent:
         if parent.new:
             _write_execution(client, parent.id, execution)
@@ -163,7 +167,7 @@ def track_transfer(study: str, params: Params, card: Card, device: str, results:
         experiment = make_experiments([study])[study]
         client = MlflowClient()
         known = _finished_runs(client, experiment)
-        common = _common_tags(device)
+        common = _common_tags() | {"device": device}
         for name, table in results.transfer.groupby("experiment", sort=True):
             transfer = params.transfer[study][str(name)]
             settings = transfer.model_dump_json(), params.activations.model_dump_json(), card.sha256
@@ -186,12 +190,39 @@ def track_transfer(study: str, params: Params, card: Card, device: str, results:
         _delete_unfinished(client, experiment)
 
 
+def track_claims(folder: Path) -> None:
+    """Write the ledger as a run of its own, in the experiment `CLAIMS`: a parameter for each claim's verdict.
+
+    Args:
+        folder: of ``claims.json`` and ``findings.parquet``, which the run keeps.
+    """
+    files = [folder / name for name in ("claims.json", "findings.parquet")]
+    claims = json.loads(files[0].read_text(encoding="utf-8"))
+    counts = Counter(entry["verdict"] for entry in claims.values())
+    with _lock(CLAIMS):
+        experiment = make_experiments([CLAIMS])[CLAIMS]
+        client = MlflowClient()
+        known = _finished_runs(client, experiment)
+        digest = _sha256(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+        name = f"{len(claims)} claims: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        with _run(client, experiment, known, digest, name, _common_tags() | {KIND: CLAIMS}) as run:
+            if run.new:
+                verdicts = [Param(claim, entry["verdict"]) for claim, entry in claims.items()]
+                sides = {f"{claim}.{side}": entry[side] for claim, entry in claims.items() for side in SIDES}
+                client.log_batch(
+                    run.id, _metrics({key.replace(" ", "_"): n for key, n in counts.items()} | sides), verdicts
+                )
+                for path in files:
+                    client.log_artifact(run.id, str(path))
+
+
 def track_report(report: Path, studies: Iterable[str]) -> None:
-    """Attach the report to each study's latest execution."""
+    """Attach the report to each study's latest execution, and to the latest ledger."""
     client = MlflowClient()
-    for experiment in make_experiments(studies).values():
+    for name, experiment in make_experiments([*studies, CLAIMS]).items():
+        kind = CLAIMS if name == CLAIMS else "execution"
         parents = client.search_runs(
-            [experiment], f"tags.{KIND} = 'execution'", order_by=["attributes.start_time DESC"], max_results=1
+            [experiment], f"tags.{KIND} = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1
         )
         for parent in parents:
             client.log_artifact(parent.info.run_id, str(report), "report")
@@ -356,15 +387,19 @@ def _sha256(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _common_tags(device: str) -> dict[str, str]:
+def _common_tags() -> dict[str, str]:
     tags = {f"version.{name}": version(name) for name in VERSIONS}
     tags |= {"version.python": platform.python_version(), "dvc_stage": os.environ.get("DVC_STAGE", "none")}
-    tags["device"] = device
-    commit = _git("rev-parse", "HEAD")
-    if commit:
+    head = commit()
+    if head:
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
-        tags |= {"mlflow.source.git.commit": commit, "git_commit": commit, "git_dirty": str(dirty).lower()}
+        tags |= {"mlflow.source.git.commit": head, "git_commit": head, "git_dirty": str(dirty).lower()}
     return tags | {"mlflow.source.name": "dvc repro", "mlflow.source.type": "PROJECT"}
+
+
+def commit() -> str:
+    """Return the code's commit; empty outside a repository."""
+    return _git("rev-parse", "HEAD")
 
 
 def _git(*words: str) -> str:

@@ -2,30 +2,36 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.evidence import StudyTables
-from pipeline.evaluation.claims.ledger import as_metrics, keep_ledger
+from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables
+from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
 from pipeline.params import load_params
 from stages import REPORT, RESULTS, run
 
-TABLES = ("networks", "history", "layers", "transfer")
-
 
 def main() -> None:
-    """Write ``report/claims.json``."""
+    """Write ``report/claims.json`` and ``report/findings.parquet``."""
     params = load_params()
-    evidence = {
-        name: StudyTables(params.study(name), *(pd.read_parquet(RESULTS / name / f"{t}.parquet") for t in TABLES))
-        for name in params.run
-    }
-    entries = keep_ledger(CLAIMS, evidence, 1 - params.evaluation.confidence)
+    studies = {}
+    for name in params.run:
+        networks, history, layers, transfer = _tables(RESULTS / name, "networks", "history", "layers", "transfer")
+        studies[name] = StudyTables(params.study(name), networks, history, layers, transfer)
+    evidence = Evidence(studies, Probes(*_tables(RESULTS / "probes", *Probes._fields)))
+    ledger = keep_ledger(CLAIMS, evidence, 1 - params.evaluation.confidence)
+    metrics = as_metrics(ledger)
     REPORT.mkdir(exist_ok=True)
-    (REPORT / "claims.json").write_text(json.dumps(as_metrics(entries), indent=2) + "\n", encoding="utf-8")
-    counts = Counter(entry.verdict for entry in entries)
+    (REPORT / "claims.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    as_table(ledger).to_parquet(REPORT / "findings.parquet", index=False)
+    counts = Counter(entry["verdict"] for entry in metrics.values())
     print("claims: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
+
+
+def _tables(folder: Path, *names: str) -> list[pd.DataFrame]:
+    return [pd.read_parquet(folder / f"{name}.parquet") for name in names]
 
 
 if __name__ == "__main__":

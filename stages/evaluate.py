@@ -9,7 +9,7 @@ from stages import PREPARED, RESULTS, run, tracked
 
 
 def main(study: str) -> None:
-    """Write ``results/<study>``: cells, metrics, details, champion. Then bring MLflow up to date."""
+    """Write ``results/<study>``: cells, levels, metrics, details, champion. Then bring MLflow up to date."""
     params = load_params()
     folder = RESULTS / study
     dataset, results = data.load(PREPARED / study), load_results(folder)

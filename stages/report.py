@@ -7,15 +7,16 @@ import pandas as pd
 from pipeline import data
 from pipeline.evaluation.files import load_evaluation
 from pipeline.params import load_params
-from pipeline.report.page import write_report
+from pipeline.report.page import Ledger
 from pipeline.report.tables import StudyResults
-from pipeline.tracking import track_report
+from pipeline.report.write import write_report
+from pipeline.tracking import commit, track_claims, track_report
 from pipeline.training.results import load_results
 from stages import PREPARED, REPORT, RESULTS, run, tracked
 
 
 def main() -> None:
-    """Write ``report/index.html`` and ``report/plots``, and attach the page to the studies' MLflow runs."""
+    """Write the report's files, and attach the page to the studies' MLflow runs."""
     params = load_params()
     studies = [
         StudyResults(
@@ -29,10 +30,12 @@ def main() -> None:
         )
         for name in params.run
     ]
-    claims = json.loads((REPORT / "claims.json").read_text(encoding="utf-8"))
-    page = write_report(studies, params, claims, REPORT)
+    metrics = json.loads((REPORT / "claims.json").read_text(encoding="utf-8"))
+    ledger = Ledger(metrics, pd.read_parquet(REPORT / "findings.parquet"))
+    page = write_report(studies, params, ledger, REPORT, commit())
     print(f"report: {page}")
     with tracked("the report"):
+        track_claims(REPORT)
         track_report(page, params.run)
 
 

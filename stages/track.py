@@ -3,7 +3,7 @@
 from pipeline import data
 from pipeline.evaluation.files import load_evaluation
 from pipeline.params import load_params
-from pipeline.tracking import Execution, track_execution, track_report, track_transfer
+from pipeline.tracking import Execution, track_claims, track_execution, track_report, track_transfer
 from pipeline.training.results import load_results
 from pipeline.transfer.results import load_transfer
 from stages import PREPARED, REPORT, RESULTS, run, tracked_now
@@ -22,6 +22,7 @@ def main() -> None:
                 device = ", ".join(sorted(execution.results.timings["device"].unique()))
                 track_transfer(study, params, card, device, load_transfer(folder))
     with tracked_now("the report"):
+        track_claims(REPORT)
         track_report(REPORT / "index.html", params.run)
 
 

@@ -1,6 +1,7 @@
 """Cells: mean and interval over seeds, failures counted apart, and each cell's best learning rate."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,31 @@ from pipeline.params import AXES
 SCORES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
 SETTING = [axis for axis in AXES if axis != "learning_rate"]
 """What is left of a cell when its learning rate is chosen: a nuisance parameter, chosen on validation alone."""
+View = Literal["best", "fixed"]
+"""Each setting at its own best learning rate, or all at the study's fixed one."""
+
+
+def fixed_rate(networks: pd.DataFrame) -> float:
+    """Return the learning rate that most networks were trained at; the lowest of equally frequent ones."""
+    return float(networks["learning_rate"].mode().iloc[0])
+
+
+def at_rate(networks: pd.DataFrame, view: View) -> pd.DataFrame:
+    """Return the rows at the view's learning rate: each setting's best one, or the fixed one.
+
+    The best has the fewest diverged, then the highest mean validation accuracy.
+    """
+    if view == "fixed":
+        return networks[networks["learning_rate"] == fixed_rate(networks)]
+    lost = networks.assign(lost=networks["status"] != "trained").groupby(list(AXES), as_index=False)
+    cells = lost.agg(diverged=("lost", "sum"), val_accuracy_mean=("val_accuracy", "mean"))
+    return networks.merge(best_rates(cells)[list(AXES)], on=list(AXES))
+
+
+def best_rates(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells whose learning rate is best for their setting."""
+    ranked = cells.sort_values(["diverged", "val_accuracy_mean", *AXES], ascending=[True, False, *[True] * len(AXES)])
+    return ranked.drop_duplicates(SETTING)
 
 
 def chance_limit(card: Card) -> float:
@@ -47,8 +73,7 @@ def summarize_cells(networks: pd.DataFrame, card: Card, confidence: float) -> pd
             row |= {f"{score}_{name}": value for name, value in interval(trained[score], confidence).items()}
         rows.append(row)
     cells = pd.DataFrame(rows)
-    ranked = cells.sort_values(["diverged", "val_accuracy_mean", *AXES], ascending=[True, False, *[True] * len(AXES)])
-    cells["best_rate"] = cells.index.isin(ranked.drop_duplicates(SETTING).index)
+    cells["best_rate"] = cells.index.isin(best_rates(cells).index)
     return cells
 
 

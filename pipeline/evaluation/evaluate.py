@@ -10,6 +10,8 @@ from pipeline.data import Dataset
 from pipeline.evaluation.cells import chance_limit, summarize_cells
 from pipeline.evaluation.champion import architecture, choose_champion, describe, predict, retrain, save_champion
 from pipeline.evaluation.files import CHAMPION_FOLDER, Evaluation, save_evaluation
+from pipeline.evaluation.levels import summarize_levels
+from pipeline.evaluation.recommend import most_robust, recommend, simplest
 from pipeline.evaluation.references import reference_scores
 from pipeline.params import AXES, Params, Study
 from pipeline.training.results import Results, rows_of
@@ -17,13 +19,16 @@ from pipeline.training.verdicts import VERDICTS
 
 
 def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, folder: Path) -> Evaluation:
-    """Evaluate a study and write its files into a folder: cells, metrics, details and the champion.
+    """Evaluate a study and write its files into a folder: cells, levels, metrics, details and the champion.
 
     Raises:
         ReproducibilityError: the champion, trained again, is not the network that was recorded.
     """
     networks = results.networks
-    cells = summarize_cells(networks, dataset.card, params.evaluation.confidence)
+    confidence, chance = params.evaluation.confidence, chance_limit(dataset.card)
+    cells = summarize_cells(networks, dataset.card, confidence)
+    levels = summarize_levels(networks, results.history, chance, confidence)
+    recommended = recommend(networks, params.evaluation.equivalence, confidence)
     metrics: dict[str, Any] = {
         "networks": len(networks),
         "cells": len(cells),
@@ -31,11 +36,14 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
         "at_chance": int(cells["at_chance"].sum()),
         "health": {verdict: int((networks["health"] == verdict).sum()) for verdict in VERDICTS},
         "best_cell": _best_cell(cells),
+        "recommended": _recommended(recommended),
         "references": reference_scores(params.evaluation.references, dataset),
     }
     details: dict[str, Any] = {
         "classes": dataset.card.classes,
-        "chance_limit": chance_limit(dataset.card),
+        "chance_limit": chance,
+        "recommended": recommended,
+        "explained": levels.explained,
         "data": dataset.card.model_dump(),
     }
     champion = choose_champion(networks)
@@ -57,9 +65,20 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
                 output_dict=True, zero_division=0,
             ),
         }  # fmt: skip
-    evaluation = Evaluation(cells, metrics, details)
+    evaluation = Evaluation(cells, levels.table, metrics, details)
     save_evaluation(evaluation, folder)
     return evaluation
+
+
+def _recommended(settings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return how many settings are as good as the best, and which of them to take."""
+    if not settings:
+        return {"equivalent": 0}
+    return {
+        "equivalent": len(settings),
+        "simplest": {axis: simplest(settings)[axis] for axis in AXES},
+        "most_robust": {axis: most_robust(settings)[axis] for axis in AXES},
+    }
 
 
 def _best_cell(cells: pd.DataFrame) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 CELLS_FILE = "cells.parquet"
+LEVELS_FILE = "levels.parquet"
 METRICS_FILE = "metrics.json"
 DETAILS_FILE = "evaluation.json"
 CHAMPION_FOLDER = "champion"
@@ -19,17 +20,21 @@ class Evaluation(NamedTuple):
 
     cells: pd.DataFrame
     """See `summarize_cells`."""
+    levels: pd.DataFrame
+    """See `summarize_levels`."""
     metrics: dict[str, Any]
-    """Small: counts, the best cell, the champion, the references. A DVC metric."""
+    """Small: counts, the best cell, which settings to take, the champion, the references. A DVC metric."""
     details: dict[str, Any]
     """``classes``, the champion's ``confusion`` matrix ``[actual][predicted]`` and ``per_class`` scores on the test
-    part, the ``chance_limit`` of validation accuracy, and the ``data`` card."""
+    part, the ``chance_limit`` of validation accuracy, the ``recommended`` settings, what the axes have ``explained`` by
+    view, and the ``data`` card."""
 
 
 def load_evaluation(folder: Path) -> Evaluation:
     """Read what `save_evaluation` wrote."""
     return Evaluation(
         pd.read_parquet(folder / CELLS_FILE),
+        pd.read_parquet(folder / LEVELS_FILE),
         json.loads((folder / METRICS_FILE).read_text(encoding="utf-8")),
         json.loads((folder / DETAILS_FILE).read_text(encoding="utf-8")),
     )
@@ -40,5 +45,6 @@ def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CHAMPION_FOLDER).mkdir(exist_ok=True)  # an output of the stage, even where nothing was trained
     evaluation.cells.to_parquet(folder / CELLS_FILE, index=False)
+    evaluation.levels.to_parquet(folder / LEVELS_FILE, index=False)
     for name, content in ((METRICS_FILE, evaluation.metrics), (DETAILS_FILE, evaluation.details)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

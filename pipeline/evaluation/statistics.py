@@ -40,6 +40,13 @@ def mean_interval(values: Scores, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def further_run_interval(values: Scores, confidence: float = 0.95) -> Interval:
+    """Return the mean of ``[seed]`` and Student's t prediction interval, in which a further run is expected."""
+    mean, low, high = mean_interval(values, confidence)
+    wider = np.sqrt(len(values) + 1)
+    return Interval(mean, mean - wider * (mean - low), mean + wider * (high - mean))
+
+
 @cache
 def _quantile(confidence: float, n: int) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, n - 1))

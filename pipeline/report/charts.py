@@ -1,17 +1,24 @@
-"""Charts as Vega-Lite specifications, and the colours of tables that are read as heatmaps."""
+"""Charts as Vega-Lite specifications, and the colours of tables that are read as heatmaps.
 
+Texts marked with `N_` are translated where the page draws them.
+"""
+
+import math
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from pipeline.params import ACTIVATIONS
+from pipeline.report.languages import N_
 
 # Viridis at 0, 1/8, …, 1: perceptually even, and readable with any colour vision (Smith & van der Walt 2015).
 VIRIDIS = (
     (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141),
     (39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37),
 )  # fmt: skip
+SIDES = {"for": "#0072b2", "against": "#d55e00", "open": "#8a8f98"}
+"""Blue and vermilion of Okabe & Ito 2008, which all kinds of colour vision tell apart, and a grey."""
 SHOWN_DECADES = 12
 """Of variances, to both sides of 1: further away a curve leaves the picture."""
 
@@ -29,10 +36,19 @@ def heat(share: float) -> str:
     return f"background:rgb({red},{green},{blue});color:{text}"
 
 
+def shade(accuracy: float, worst: float, best: float) -> float:
+    """Return where an accuracy is between a study's worst and best one, from 0 to 1, on the logarithm of the error.
+
+    Most settings of a study are close to its best, and would have one colour otherwise.
+    """
+    highest, lowest, error = (math.log(max(1 - value, 1e-3)) for value in (worst, best, accuracy))
+    return (highest - error) / (highest - lowest) if highest > lowest else 1.0
+
+
 def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
     """Return the learning curves: a line for each setting's mean, a band from its lowest to its highest seed."""
     base = alt.Chart(curves).encode(
-        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+        x=alt.X("epoch:Q", title=N_("epoch"), axis=alt.Axis(tickMinStep=1, format="d")),
         color=alt.Color(
             "setting:N",
             title=None,
@@ -41,8 +57,14 @@ def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
     )
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q")
     line = base.mark_line(point=alt.OverlayMarkDef(size=14)).encode(
-        y=alt.Y("val_accuracy:Q", title="validation accuracy", scale=alt.Scale(zero=False)),
-        tooltip=["setting", "epoch", alt.Tooltip("val_accuracy", format=".4f"), "low", "high"],
+        y=alt.Y("val_accuracy:Q", title=N_("validation accuracy"), scale=alt.Scale(zero=False)),
+        tooltip=[
+            alt.Tooltip("setting", title=N_("setting")),
+            alt.Tooltip("epoch", title=N_("epoch")),
+            alt.Tooltip("val_accuracy", title=N_("validation accuracy"), format=".4f"),
+            alt.Tooltip("low", title=N_("lowest seed"), format=".4f"),
+            alt.Tooltip("high", title=N_("highest seed"), format=".4f"),
+        ],
     )
     return _specification(band + line, height=300)
 
@@ -51,7 +73,7 @@ def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[s
     """Return small multiples by activation: a line for what the theory predicts, points for what was measured."""
     table = curves[curves["quantity"] == quantity]
     base = alt.Chart().encode(
-        x=alt.X("layer:Q", title="layer"),
+        x=alt.X("layer:Q", title=N_("layer")),
         color=alt.Color(
             "initializer:N",
             title=None,
@@ -62,10 +84,11 @@ def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[s
     scale = alt.Scale(type="log", domain=[10.0**-SHOWN_DECADES, 10.0**SHOWN_DECADES])
     axis = alt.Axis(values=[10.0**k for k in (-12, -6, 0, 6, 12)], format=".0e")
     words = [
-        "activation",
-        "initializer",
-        "layer",
-        *(alt.Tooltip(name, format=".3g") for name in ("predicted", "measured")),
+        alt.Tooltip("activation", title=N_("activation")),
+        alt.Tooltip("initializer", title=N_("initializer")),
+        alt.Tooltip("layer", title=N_("layer")),
+        alt.Tooltip("predicted", title=N_("predicted"), format=".3g"),
+        alt.Tooltip("measured", title=N_("measured"), format=".3g"),
     ]
     line = base.mark_line(clip=True).encode(y=alt.Y("predicted:Q", title=None, scale=scale, axis=axis), tooltip=words)
     point = base.mark_point(clip=True, filled=True, size=16, opacity=1).encode(y="measured:Q", tooltip=words)
@@ -84,12 +107,18 @@ def labels_chart(summary: pd.DataFrame) -> dict[str, Any]:
     """Return task B's test accuracy by number of labels: from scratch, and by the reuse that is best on validation."""
     table = summary[summary["chosen"]]
     base = alt.Chart(table).encode(
-        x=alt.X("labels:O", title="labels of task B", axis=alt.Axis(labelAngle=0)),
+        x=alt.X("labels:O", title=N_("labels of task B"), axis=alt.Axis(labelAngle=0)),
         color=alt.Color("method:N", title=None, sort=["scratch", "reuse"], legend=alt.Legend(orient="top")),
         xOffset=alt.XOffset("method:N"),
     )
-    words = ["method", "labels", "reused", "unfrozen", alt.Tooltip("test_accuracy_mean", format=".4f")]
-    y = alt.Y("test_accuracy_mean:Q", title="test accuracy", scale=alt.Scale(zero=False))
+    words = [
+        alt.Tooltip("method", title=N_("method")),
+        alt.Tooltip("labels", title=N_("labels")),
+        alt.Tooltip("reused", title=N_("layers reused")),
+        alt.Tooltip("unfrozen", title=N_("unfrozen")),
+        alt.Tooltip("test_accuracy_mean", title=N_("test accuracy"), format=".4f"),
+    ]
+    y = alt.Y("test_accuracy_mean:Q", title=N_("test accuracy"), scale=alt.Scale(zero=False))
     line = base.mark_line(point=True).encode(y=y, tooltip=words)
     bars = base.mark_rule().encode(y="test_accuracy_low:Q", y2="test_accuracy_high:Q")
     return _specification(bars + line, height=260)
@@ -100,18 +129,27 @@ def reuse_chart(summary: pd.DataFrame) -> dict[str, Any]:
     reuse = summary[summary["reused"] > 0]
     table = pd.concat(
         [
-            reuse[reuse["unfrozen"] == 0].assign(later="frozen all the time"),
-            reuse[reuse["unfrozen"] == reuse["reused"]].assign(later="all unfrozen after a while"),
+            reuse[reuse["unfrozen"] == 0].assign(later=N_("frozen all the time")),
+            reuse[reuse["unfrozen"] == reuse["reused"]].assign(later=N_("all unfrozen after a while")),
         ]
     )
     base = alt.Chart(table).encode(
-        x=alt.X("reused:O", title="hidden layers reused, from the lowest", axis=alt.Axis(labelAngle=0)),
-        color=alt.Color("labels:O", title="labels", scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="top")),
+        x=alt.X("reused:O", title=N_("hidden layers reused, from the lowest"), axis=alt.Axis(labelAngle=0)),
+        color=alt.Color(
+            "labels:O", title=N_("labels"), scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="top")
+        ),
         xOffset=alt.XOffset("labels:O"),
     )
     points = base.mark_point(filled=True, size=40, opacity=1).encode(
-        y=alt.Y("gain_mean:Q", title="gain in test accuracy over scratch"),
-        tooltip=["labels", "reused", "unfrozen", alt.Tooltip("gain_mean", format="+.4f"), "gain_low", "gain_high"],
+        y=alt.Y("gain_mean:Q", title=N_("gain in test accuracy over scratch")),
+        tooltip=[
+            alt.Tooltip("labels", title=N_("labels")),
+            alt.Tooltip("reused", title=N_("layers reused")),
+            alt.Tooltip("unfrozen", title=N_("unfrozen")),
+            alt.Tooltip("gain_mean", title=N_("gain"), format="+.4f"),
+            alt.Tooltip("gain_low", title=N_("from"), format="+.4f"),
+            alt.Tooltip("gain_high", title=N_("to"), format="+.4f"),
+        ],
     )
     bars = base.mark_rule().encode(y="gain_low:Q", y2="gain_high:Q")
     zero = alt.Chart().mark_rule(strokeDash=[4, 4], opacity=0.6).encode(y=alt.datum(0))
@@ -129,17 +167,131 @@ def failures_chart(cells: pd.DataFrame) -> dict[str, Any]:
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("share:Q", title="share of networks that diverged", axis=alt.Axis(format="%")),
-            y=alt.Y("clipping:N", title="clipping", sort=["none", "value", "norm", "global_norm"]),
+            x=alt.X("share:Q", title=N_("share of networks that diverged"), axis=alt.Axis(format="%")),
+            y=alt.Y("clipping:N", title=N_("clipping"), sort=["none", "value", "norm", "global_norm"]),
             yOffset=alt.YOffset("learning_rate:O"),
-            color=alt.Color("learning_rate:O", title="learning rate", scale=alt.Scale(scheme="viridis")),
-            tooltip=["clipping", "learning_rate", "diverged", "networks"],
+            color=alt.Color("learning_rate:O", title=N_("learning rate"), scale=alt.Scale(scheme="viridis")),
+            tooltip=[
+                alt.Tooltip("clipping", title=N_("clipping")),
+                alt.Tooltip("learning_rate", title=N_("learning rate")),
+                alt.Tooltip("diverged", title=N_("diverged")),
+                alt.Tooltip("networks", title=N_("networks")),
+            ],
         )
     )
     return _specification(chart, height=40 * table["clipping"].nunique() + 40)
 
 
+def forest_chart(findings: pd.DataFrame, margin: float, unit: str) -> dict[str, Any]:
+    """Return a claim's findings: each effect with its interval, what is practically none shaded.
+
+    Args:
+        findings: ``where``, ``effect``, ``low``, ``high``, ``speaks``.
+        margin: of what is practically none.
+        unit: of the effects.
+    """
+    where = alt.Y("where:N", title=None, sort=None, axis=alt.Axis(labelLimit=260))
+    side = alt.Color(
+        "speaks:N",
+        title=N_("speaks"),
+        scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values())),
+        legend=alt.Legend(orient="top", symbolType="circle"),
+    )
+    words = [
+        alt.Tooltip("where:N", title=N_("where")),
+        alt.Tooltip("effect:Q", title=N_("effect"), format="+.3g"),
+        alt.Tooltip("low:Q", title=N_("from"), format="+.3g"),
+        alt.Tooltip("high:Q", title=N_("to"), format="+.3g"),
+    ]
+    effect = alt.X("effect:Q", title=unit)
+    shape = alt.Shape(
+        "speaks:N", scale=alt.Scale(domain=list(SIDES), range=["circle", "triangle-up", "diamond"]), legend=None
+    )
+    points = alt.Chart().mark_point(filled=True, size=55, opacity=1).encode(
+        x=effect, y=where, color=side, shape=shape, tooltip=words
+    )  # fmt: skip
+    bars = alt.Chart().mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=where, color=side, tooltip=words)
+    zero = alt.Chart().mark_rule(strokeDash=[4, 4], opacity=0.7).encode(x=alt.datum(0))
+    layers = [zero, bars, points]
+    if margin:
+        # Of one row, or the bands of all rows would lie on top of each other
+        band = alt.Chart(alt.InlineData([{}])).mark_rect(opacity=0.15, color=SIDES["open"])
+        layers.insert(0, band.encode(x=alt.datum(-margin), x2=alt.datum(margin)))
+    rows: list[Any] = findings.to_dict("records")
+    return _specification(alt.layer(*layers, data=alt.InlineData(rows)), height=18 * len(rows))
+
+
+def ranks_chart(levels: pd.DataFrame) -> dict[str, Any]:
+    """Return a critical-difference diagram of an axis: levels whose bars overlap are not told apart.
+
+    Args:
+        levels: ``level``, ``mean_rank``, ``critical_difference``; a bar is one critical difference long.
+    """
+    half = levels["critical_difference"] / 2
+    table = levels[["level", "mean_rank"]].assign(low=levels["mean_rank"] - half, high=levels["mean_rank"] + half)
+    order = table.sort_values("mean_rank")["level"].tolist()
+    y = alt.Y("level:N", title=None, sort=order)
+    title = N_("mean rank over the seeds (1 is best)")
+    words = [alt.Tooltip("level", title=N_("level")), alt.Tooltip("mean_rank", title=title, format=".1f")]
+    base = alt.Chart(table)
+    bars = base.mark_rule(strokeWidth=2, color=SIDES["open"]).encode(
+        x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False)), x2="high:Q", y=y, tooltip=words
+    )
+    points = base.mark_point(filled=True, size=55, opacity=1, color=SIDES["for"]).encode(
+        x="mean_rank:Q", y=y, tooltip=words
+    )
+    return _specification(bars + points, height=18 * len(table))
+
+
+def cell_charts() -> dict[str, dict[str, Any]]:
+    """Return the charts of one cell, which the page fills: ``curve``, ``gradient``, ``activation`` and ``dead``."""
+    curve = alt.Chart(alt.NamedData("curve"))
+    x = alt.X("epoch:Q", title=N_("epoch"), axis=alt.Axis(tickMinStep=1, format="d"))
+    line = curve.mark_line(point=True).encode(
+        x=x,
+        y=alt.Y("accuracy:Q", title=N_("accuracy"), scale=alt.Scale(zero=False)),
+        color=alt.Color("part:N", title=None, legend=alt.Legend(orient="top")),
+        tooltip=[
+            alt.Tooltip("part:N", title=N_("part")),
+            alt.Tooltip("epoch:Q", title=N_("epoch")),
+            alt.Tooltip("accuracy:Q", title=N_("accuracy"), format=".4f"),
+        ],
+    )
+    band = curve.mark_area(opacity=0.2).encode(x=x, y="low:Q", y2="high:Q", color="part:N")
+    charts = {"curve": _specification(band + line, height=180)}
+    titles = {
+        "gradient": N_("gradient (mean square)"),
+        "activation_sd": N_("sd of the activations"),
+        "dead": N_("dead share of the units"),
+    }
+    for measure, title in titles.items():
+        scale = alt.Scale(type="log") if measure == "gradient" else alt.Scale(zero=True)
+        chart = (
+            alt.Chart(alt.NamedData("layers"))
+            .mark_line(point=True)
+            .encode(
+                x=alt.X("layer:Q", title=N_("hidden layer"), axis=alt.Axis(tickMinStep=1, format="d")),
+                y=alt.Y(
+                    f"{measure}:Q",
+                    title=title,
+                    scale=scale,
+                    axis=alt.Axis(format=".0e" if measure == "gradient" else "~g"),
+                ),
+                color=alt.Color(
+                    "epoch:O", title=N_("epoch"), scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="top")
+                ),
+                tooltip=[
+                    alt.Tooltip("layer:Q", title=N_("hidden layer")),
+                    alt.Tooltip("epoch:O", title=N_("epoch")),
+                    alt.Tooltip(f"{measure}:Q", title=title, format=".3g"),
+                ],
+            )
+        )
+        charts[measure] = _specification(chart, height=180)
+    return charts
+
+
 def _specification(chart: Any, height: int) -> dict[str, Any]:
     properties = chart.properties(width="container", height=height, background="transparent")
-    specification: dict[str, Any] = properties.to_dict()
+    specification: dict[str, Any] = properties.to_dict(validate=False)  # it takes seconds
     return specification

@@ -1,31 +1,46 @@
-"""The page: one HTML file with its styles, charts and scripts inside, that needs no network."""
+"""The page: one HTML file with its styles, charts and scripts inside, in every language, that needs no network."""
 
+import gettext
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.ledger import Verdict
+from pipeline.evaluation.claims.ledger import Claim, Verdict, surprises
 from pipeline.evaluation.names import setting_name
+from pipeline.evaluation.published import published_settings
+from pipeline.evaluation.recommend import most_robust, simplest
 from pipeline.params import AXES, INITIALIZERS, Params
 from pipeline.propagation.agreement import summarize
-from pipeline.report.charts import curves_chart, failures_chart, heat, labels_chart, propagation_chart, reuse_chart
+from pipeline.report.charts import (
+    cell_charts,
+    curves_chart,
+    failures_chart,
+    forest_chart,
+    heat,
+    labels_chart,
+    propagation_chart,
+    ranks_chart,
+    reuse_chart,
+    shade,
+)
+from pipeline.report.languages import LANGUAGES, N_, tell, translations, words_of
 from pipeline.report.tables import (
     StudyResults,
-    confusion_table,
+    axis_levels,
+    cell_details,
     depth_maps,
     health_table,
     heatmaps,
     learning_curves,
     propagation_curves,
-    settings_table,
     transfer_sections,
 )
 
@@ -34,79 +49,151 @@ EMBED = "window.vegaEmbed = vegaEmbed;"
 HERE = Path(__file__).parent
 SHOWN = 5
 """Best and worst settings that a study's table lists."""
+PICTURED = ("curves-", "failures-", "labels-", "ranks-")
+"""How the names of the charts begin that ``report.md`` shows."""
+SURPRISES = 3
+"""Verdicts on the first screen."""
+TITLE = N_("What makes a deep network trainable")
 PROPAGATION_TITLES = {
-    "signal": "Variance of the pre-activations",
-    "gradient": "Variance of the gradient, as a share of the highest layer's",
+    "signal": N_("Variance of the pre-activations"),
+    "gradient": N_("Variance of the gradient, as a share of the highest layer's"),
 }
-LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn", "numpy")
+VERDICTS = {
+    "supported": N_("supported"), "refuted": N_("refuted"), "depends": N_("depends"),
+    "inconclusive": N_("inconclusive"), "not tested": N_("not tested"),
+}  # fmt: skip
+PARTS = (N_("training"), N_("validation"), N_("scratch"), N_("reuse"))
+SIDES = (N_("for"), N_("against"), N_("open"))
+AXIS_NAMES = (N_("activation"), N_("initializer"), N_("batch_norm"), N_("clipping"))
+HEALTH = (
+    N_("healthy"), N_("vanishing"), N_("exploding"), N_("dying"), N_("saturated"), N_("diverged"), N_("unknown"),
+)  # fmt: skip
+LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn", "numpy", "dvc", "mlflow")
 
 
-def write_report(studies: Sequence[StudyResults], params: Params, claims: Mapping[str, Any], folder: Path) -> Path:
-    """Write ``index.html`` and ``plots/*.csv`` into a folder; return the page's path.
+class Ledger(NamedTuple):
+    """The ledger, as the stage ``claims`` wrote it."""
+
+    metrics: Mapping[str, Any]
+    """See `pipeline.evaluation.claims.ledger.as_metrics`."""
+    findings: pd.DataFrame
+    """See `pipeline.evaluation.claims.ledger.as_table`."""
+
+
+def render_page(report: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    Args:
+        report: its `contents`.
+    """
+    languages = {name: translations(name) for name in LANGUAGES}
+    places = {(found["study"], found["setting"]) for card in report["cards"] for found in card["findings"]}
+    words = {
+        name: words_of([report["charts"], report["cell_charts"], *PARTS], language)
+        | {tell(*place, languages["en"]): tell(*place, language) for place in places}
+        for name, language in languages.items()
+    }
+    return _environment(languages["en"]).get_template("shell.html").render(
+        texts={
+            name: _environment(language).get_template("page.html").render(report)
+            for name, language in languages.items()
+        },
+        titles={name: language.gettext(TITLE) for name, language in languages.items()},
+        names=LANGUAGES,
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script=(HERE / "page.js").read_text(encoding="utf-8"),
+        vega=vl_convert.javascript_bundle(EMBED).replace("</script", "<\\/script"),
+        data=_json(
+            {
+                "charts": report["charts"],
+                "cellCharts": report["cell_charts"],
+                "cells": report["cells"],
+                "words": words,
+            }
+        ),
+    )  # fmt: skip
+
+
+def render_markdown(report: Mapping[str, Any]) -> str:
+    """Return the report for a pull request or a CI summary; its pictures are those of `figures`."""
+    return _environment(translations("en")).get_template("report.md").render(report)
+
+
+def figures(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the charts of ``report.md`` by name, as Vega-Lite specifications that stand alone."""
+    return {
+        name: chart | {"width": 560, "background": "white"}
+        for name, chart in report["charts"].items()
+        if name.startswith(PICTURED)
+    }
+
+
+def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, commit: str) -> dict[str, Any]:
+    """Return what the templates show.
 
     Args:
         studies: those that ran.
         params: all parameters.
-        claims: the ledger, see `pipeline.evaluation.claims.ledger.as_metrics`.
-        folder: it is made where it is missing.
+        ledger: the claims.
+        commit: of the code, empty where nobody knows.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    plots = folder / "plots"
-    plots.mkdir(exist_ok=True)
-    tables = {
-        "curves": learning_curves,
-        "settings": settings_table,
-        "confusion": confusion_table,
-        "propagation": propagation_curves,
-    }
-    for name, table in tables.items():
-        pd.concat([table(study) for study in studies]).to_csv(plots / f"{name}.csv", index=False)
-    page = folder / "index.html"
-    page.write_text(render(studies, params, claims), encoding="utf-8")
-    return page
-
-
-def render(studies: Sequence[StudyResults], params: Params, claims: Mapping[str, Any]) -> str:
-    """Return the page."""
-    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {
-        "accuracy": _accuracy,
-        "interval": _interval,
-        "percent": _percent,
-        "gain": _gain,
-        "duration": _duration,
-        "exp": math.exp,
-    }
-    environment.globals |= {"heat": heat, "setting_name": setting_name}
     sections = [_section(study, params) for study in studies]
+    cards = _cards(ledger)
+    by_id = {card["claim"].id: card for card in cards}
     charts = {name: chart for section in sections for name, chart in section["charts"].items()}
-    return environment.get_template("page.html").render(
-        sections=sections,
-        ledger=[(claim, claims[claim.id]) for claim in CLAIMS],
-        verdicts=[(name, sum(entry["verdict"] == name for entry in claims.values())) for name in get_args(Verdict)],
-        networks=sum(len(study.results.networks) for study in studies),
-        seconds=sum(study.results.timings["seconds"].sum() for study in studies),
-        diverged=sum(study.evaluation.metrics["diverged"] for study in studies),
-        at_chance=sum(study.evaluation.metrics["at_chance"] for study in studies),
-        confidence=params.evaluation.confidence,
-        propagation=params.propagation,
-        thresholds=params.health.verdicts,
-        initializers=INITIALIZERS,
-        versions={name: version(name) for name in LIBRARIES},
-        style=(HERE / "page.css").read_text(encoding="utf-8"),
-        # `</` would end the script element that these stand in
-        specifications=json.dumps(charts, default=str).replace("</", "<\\/"),
-        vega=vl_convert.javascript_bundle(EMBED).replace("</script", "<\\/script"),
-    )
+    charts |= {f"claim-{name}": card["chart"] for name, card in by_id.items() if card["chart"]}
+    surprising = surprises(CLAIMS, {name: entry["verdict"] for name, entry in ledger.metrics.items()})
+    return {
+        "sections": sections,
+        "cards": cards,
+        "surprises": [by_id[name] for name in surprising[:SURPRISES]],
+        "verdicts": [(name, sum(card["entry"]["verdict"] == name for card in cards)) for name in get_args(Verdict)],
+        "networks": sum(len(study.results.networks) for study in studies),
+        "seconds": sum(study.results.timings["seconds"].sum() for study in studies),
+        "diverged": sum(study.evaluation.metrics["diverged"] for study in studies),
+        "at_chance": sum(study.evaluation.metrics["at_chance"] for study in studies),
+        "confidence": params.evaluation.confidence,
+        "equivalence": params.evaluation.equivalence,
+        "propagation": params.propagation,
+        "thresholds": params.health.verdicts,
+        "initializers": INITIALIZERS,
+        "versions": {name: version(name) for name in LIBRARIES},
+        "commit": commit,
+        "shared": params.model_dump_json(indent=2, exclude={"studies", "transfer"}),
+        "charts": charts,
+        "cell_charts": cell_charts(),
+        "cells": {study.name: cell_details(study) for study in studies},
+    }
+
+
+def _cards(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the claims with their findings at each setting's best learning rate."""
+    return [
+        {"claim": claim, "entry": ledger.metrics[claim.id], "findings": own.to_dict("records"), "chart": chart}
+        for claim in CLAIMS
+        for own in [ledger.findings.query("claim == @claim.id and view == 'best'")]
+        for chart in [_forest(claim, own) if len(own) else None]
+    ]
+
+
+def _forest(claim: Claim, findings: pd.DataFrame) -> dict[str, Any]:
+    english = translations("en")
+    places = [tell(found["study"], found["setting"], english) for found in findings.to_dict("records")]
+    return forest_chart(findings[["effect", "low", "high", "speaks"]].assign(where=places), claim.margin, claim.unit)
 
 
 def _section(study: StudyResults, params: Params) -> dict[str, Any]:
-    tuned, cells = study.tuned, study.evaluation.cells
+    tuned, cells, details = study.tuned, study.evaluation.cells, study.evaluation.details
     charts: dict[str, Any] = {}
     if len(study.results.history):
         charts[f"curves-{study.name}"] = curves_chart(learning_curves(study))
     if cells["clipping"].nunique() > 1:
         charts[f"failures-{study.name}"] = failures_chart(_clipping_block(cells))
+    levels = axis_levels(study)
+    for own in levels:
+        ranked = pd.DataFrame(own.rows).dropna(subset="mean_rank")
+        if own.view == "best" and len(ranked):
+            charts[f"ranks-{study.name}-{own.axis}"] = ranks_chart(ranked)
     curves = propagation_curves(study)
     for quantity, title in PROPAGATION_TITLES.items():
         charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title)
@@ -116,16 +203,23 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         charts[f"reuse-{study.name}-{experiment.name}"] = reuse_chart(experiment.summary)
     rows = tuned.to_dict("records")
     timings = study.results.timings
+    recommended = details["recommended"]
     return {
         "name": study.name,
         "study": study.study,
         "card": study.card,
         "metrics": study.evaluation.metrics,
-        "details": study.evaluation.details,
+        "details": details,
         "best": rows[:SHOWN],
         "worst": rows[SHOWN:][-SHOWN:],
         "settings": len(rows),
+        "recommended": recommended,
+        "simplest": simplest(recommended) if recommended else None,
+        "robust": most_robust(recommended) if recommended else None,
         "heatmaps": heatmaps(study),
+        "fixed_rate": study.fixed_rate,
+        "range": (cells["val_accuracy_mean"].min(), cells["val_accuracy_mean"].max()),
+        "levels": levels,
         "health": health_table(study),
         "depths": depth_maps(study),
         "depth": len(study.study.hidden_widths),
@@ -133,6 +227,9 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         "charts": charts,
         "transfer": experiments,
         "experiments": params.transfer.get(study.name, {}),
+        "published": published_settings(study.name, study.results.networks, params.evaluation.confidence).to_dict(
+            "records"
+        ),
         "seconds": timings["seconds"].sum(),
         "device": timings["device"].iloc[0],
         "seeds": int(cells["networks"].max()),
@@ -144,6 +241,44 @@ def _clipping_block(cells: pd.DataFrame) -> pd.DataFrame:
     others = [axis for axis in AXES if axis != "clipping"]
     modes = cells.groupby(others)["clipping"].transform("nunique")
     return cells[modes == cells["clipping"].nunique()]
+
+
+# --- how things are told --------------------------------------------------------------------------
+
+
+def _environment(language: gettext.NullTranslations) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined, extensions=["jinja2.ext.i18n"],
+    )  # fmt: skip
+    environment.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.filters |= {
+        "t": language.gettext,
+        "accuracy": _accuracy,
+        "interval": _interval,
+        "percent": _percent,
+        "gain": _gain,
+        "duration": _duration(language.gettext),
+        "exp": math.exp,
+        "share": lambda row, name: (
+            f"{_percent(round(row[name], 3))} [{_percent(round(row[f'{name}_low'], 3))}, "
+            f"{_percent(round(row[f'{name}_high'], 3))}]"
+        ),
+    }
+    environment.globals |= {
+        "heat": heat,
+        "shade": shade,
+        "setting_name": setting_name,
+        "is_number": lambda value: not pd.isna(value),
+        "where": lambda found: tell(found["study"], found["setting"], language),
+    }
+    return environment
+
+
+def _json(content: object) -> str:
+    """Return JSON for a script element: ``</`` would end it."""
+    return json.dumps(content, default=str, ensure_ascii=False).replace("</", "<\\/")
 
 
 def _accuracy(value: float) -> str:
@@ -163,8 +298,14 @@ def _gain(row: dict[str, Any]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:g} %"
+    return f"{100 * share:.3g} %"
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+def _duration(translate: Callable[[str], str]) -> Callable[[float], str]:
+    def duration(seconds: float) -> str:
+        if seconds < 1:
+            return f"{1000 * seconds:.0f} ms"
+        seconds_, minutes = translate(N_("%.0f s")), translate(N_("%.1f min"))
+        return seconds_ % seconds if seconds < 120 else minutes % (seconds / 60)
+
+    return duration

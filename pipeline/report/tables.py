@@ -1,11 +1,13 @@
 """The tables that the page and `dvc plots` show, from a study's evaluation."""
 
 from collections.abc import Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
+import numpy as np
 import pandas as pd
 
 from pipeline.data import Card
+from pipeline.evaluation.cells import View, at_rate, fixed_rate
 from pipeline.evaluation.files import Evaluation
 from pipeline.evaluation.names import cell_name, setting_name
 from pipeline.evaluation.transfer import published_transfer, summarize_transfer
@@ -34,6 +36,11 @@ class StudyResults(NamedTuple):
     """See `pipeline.propagation.measure.propagation`."""
     transfer: pd.DataFrame
     """See `pipeline.transfer.results.TransferResults`; empty where the study has no experiment."""
+
+    @property
+    def fixed_rate(self) -> float:
+        """The learning rate of the fixed view."""
+        return fixed_rate(self.results.networks)
 
     @property
     def tuned(self) -> pd.DataFrame:
@@ -147,28 +154,100 @@ def transfer_sections(study: StudyResults, confidence: float) -> list[TransferSe
 class Heatmap(NamedTuple):
     """Accuracies by initializer and activation, for one placement of batch norm and one clipping mode."""
 
+    view: View
+
     batch_norm: str
     clipping: str
     initializers: list[str]
     rows: list[tuple[str, list[dict[str, Any] | None]]]
-    """For each activation, a cell for each initializer; ``None`` where the study has none."""
+    """For each activation, a cell for each initializer, with its ``number`` among `cell_details`; ``None`` where the
+    study has none."""
 
 
 def heatmaps(study: StudyResults) -> list[Heatmap]:
-    """Return a heatmap for each placement and clipping mode, those without clipping first."""
+    """Return a heatmap for each view, placement and clipping mode, those without clipping first.
+
+    The fixed view is left out where the study has one learning rate only.
+    """
     maps = []
-    tuned = study.tuned
-    for clipping in sorted(tuned["clipping"].unique(), key=lambda mode: (mode != "none", mode)):
-        for batch_norm in ("none", "before", "after"):
-            chosen = tuned[(tuned["clipping"] == clipping) & (tuned["batch_norm"] == batch_norm)]
-            if chosen.empty:
-                continue
-            initializers: list[str] = [name for name in INITIALIZERS if name in set(chosen["initializer"])]
-            by_place = {(row["activation"], row["initializer"]): row for row in chosen.to_dict("records")}
-            activations = sorted(set(chosen["activation"]), key=ACTIVATIONS.index)
-            rows = [(a, [by_place.get((a, i)) for i in initializers]) for a in activations]
-            maps.append(Heatmap(batch_norm, clipping, initializers, rows))
+    cells = study.evaluation.cells.assign(number=range(len(study.evaluation.cells)))
+    views: dict[View, pd.DataFrame] = {"best": cells[cells["best_rate"]]}
+    if cells["learning_rate"].nunique() > 1:
+        views["fixed"] = cells[cells["learning_rate"] == study.fixed_rate]
+    for view, shown in views.items():
+        for clipping in sorted(shown["clipping"].unique(), key=lambda mode: (mode != "none", mode)):
+            for batch_norm in ("none", "before", "after"):
+                chosen = shown[(shown["clipping"] == clipping) & (shown["batch_norm"] == batch_norm)]
+                if chosen.empty:
+                    continue
+                initializers: list[str] = [name for name in INITIALIZERS if name in set(chosen["initializer"])]
+                by_place = {(row["activation"], row["initializer"]): row for row in chosen.to_dict("records")}
+                activations = sorted(set(chosen["activation"]), key=ACTIVATIONS.index)
+                rows = [(a, [by_place.get((a, i)) for i in initializers]) for a in activations]
+                maps.append(Heatmap(view, batch_norm, clipping, initializers, rows))
     return maps
+
+
+def cell_details(study: StudyResults) -> list[dict[str, Any]]:
+    """Return every cell's name, and its curves and layers as a click on it shows them.
+
+    ``curve``: epoch, mean training accuracy, mean, lowest and highest validation accuracy of the seeds. ``layers``:
+    epoch, hidden layer, and over the seeds the geometric mean of the gradient's mean square and the means of the
+    activations' sd and of their dead share. Rounded to four digits.
+    """
+    history, layers = study.results.history, study.results.layers
+    curves = history.groupby([*AXES, "epoch"], sort=True).agg(
+        train=("train_accuracy", "mean"), mean=("val_accuracy", "mean"), low=("val_accuracy", "min"),
+        high=("val_accuracy", "max"),
+    )  # fmt: skip
+    hidden = layers[layers["layer"] <= len(study.study.hidden_widths)]
+    with np.errstate(divide="ignore"):
+        hidden = hidden.assign(log_gradient=np.log(hidden["gradient"].to_numpy(np.float64)))
+    seen = hidden.groupby([*AXES, "epoch", "layer"], sort=True)[["log_gradient", "activation_sd", "dead"]].mean()
+    seen["log_gradient"] = np.exp(seen["log_gradient"])
+    by_cell = [_rows_by_cell(table) for table in (curves, seen)]
+    return [
+        {"name": cell_name(cell), "curve": by_cell[0].get(key, []), "layers": by_cell[1].get(key, [])}
+        for cell in study.evaluation.cells.to_dict("records")
+        for key in [tuple(cell[axis] for axis in AXES)]
+    ]
+
+
+def _rows_by_cell(table: pd.DataFrame) -> dict[tuple[Hashable, ...], list[list[float | None]]]:
+    rows: dict[tuple[Hashable, ...], list[list[float | None]]] = {}
+    for key, values in zip(table.index, table.to_numpy(np.float64), strict=True):
+        cell, place = key[: len(AXES)], key[len(AXES) :]
+        shown = [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
+        rows.setdefault(cell, []).append([*place, *shown])
+    return rows
+
+
+class AxisLevels(NamedTuple):
+    """An axis's levels in one view, best first."""
+
+    view: View
+    axis: str
+    rows: list[dict[Hashable, Any]]
+    """Those of `summarize_levels`, with ``seconds``, the mean training time until the threshold."""
+
+
+def axis_levels(study: StudyResults) -> list[AxisLevels]:
+    """Return what each choice is worth, by view and axis."""
+    levels = study.evaluation.levels
+    networks = study.results.networks
+    timed = networks.merge(study.results.timings[[*AXES, "seed", "seconds"]], on=[*AXES, "seed"])
+    timed["seconds"] /= timed["epochs"].clip(lower=1)
+    parts = []
+    for view in get_args(View):
+        own = levels[levels["view"] == view]
+        chosen = at_rate(timed[timed["clipping"] == "none"], view)
+        for axis in own["axis"].unique():
+            seconds = chosen.groupby(axis)["seconds"].mean()
+            table = own[own["axis"] == axis]
+            table = table.assign(seconds=table["epochs"] * table["level"].map(seconds))
+            rows = table.sort_values("accuracy", ascending=False).to_dict("records")
+            parts.append(AxisLevels(view, str(axis), rows))
+    return parts
 
 
 def learning_curves(study: StudyResults) -> pd.DataFrame:

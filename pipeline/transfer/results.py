@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,9 @@ import pandas as pd
 from pipeline.training.names import METRICS
 from pipeline.training.outcome import Outcome
 from pipeline.training.results import save_tables
-from pipeline.transfer.networks import TransferNetwork
+
+if TYPE_CHECKING:  # it imports torch, which those who only read the tables need not wait for
+    from pipeline.transfer.networks import TransferNetwork
 
 SETTING = ["experiment", "task", "method", "labels", "reused", "unfrozen"]
 KEY = [*SETTING, "seed"]
@@ -36,7 +38,7 @@ def load_transfer(folder: Path) -> TransferResults:
     return TransferResults(*(pd.read_parquet(folder / f"{name}.parquet") for name in TransferResults._fields))
 
 
-def tabulate(experiments: Mapping[str, Mapping[TransferNetwork, Outcome]]) -> TransferResults:
+def tabulate(experiments: Mapping[str, "Mapping[TransferNetwork, Outcome]"]) -> TransferResults:
     """Return the tables of some experiments' networks."""
     rows, histories = [], []
     for name, trained in experiments.items():

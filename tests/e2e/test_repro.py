@@ -32,6 +32,7 @@ def test_dvc_repro_runs_every_stage_of_the_study(clone: Clone, mini) -> None:
         "propagation@mini",
         "transfer@mini",
         "evaluate@mini",
+        "probes",
         "claims",
         "report",
     ]
@@ -61,6 +62,17 @@ def assert_mlflow_has_one_run_per_cell(clone: Clone, uri: str, stage: str) -> No
 def test_mlflow_shows_one_run_per_cell_though_the_study_ran_twice(clone: Clone) -> None:
     clone.dvc("repro", "--force", "--single-item", "evaluate@mini")
     assert_mlflow_has_one_run_per_cell(clone, f"sqlite:///{clone.folder}/mlflow.db", "evaluate@mini")
+
+
+def test_the_ledger_is_a_run_of_its_own(clone: Clone) -> None:
+    client = MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("claims")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    claims = json.loads((clone.folder / "report/claims.json").read_text())
+    assert run.data.params == {name: entry["verdict"] for name, entry in claims.items()}
+    kept = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert kept == {"claims.json", "findings.parquet", "report"}
 
 
 def test_results_that_dvc_restores_are_tracked_without_training(clone: Clone) -> None:

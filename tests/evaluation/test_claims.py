@@ -5,10 +5,21 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pipeline.evaluation.claims.entries import CLAIMS, activations_differ
-from pipeline.evaluation.claims.evidence import StudyTables, paired
-from pipeline.evaluation.claims.ledger import Claim, Finding, as_metrics, finding, judge, keep_ledger
+from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables, paired
+from pipeline.evaluation.claims.ledger import (
+    Claim,
+    Finding,
+    as_metrics,
+    as_table,
+    finding,
+    judge,
+    keep_ledger,
+    surprises,
+)
+from pipeline.evaluation.probes import clipping_angles, input_moments, step_times, variance_ratios
 from pipeline.evaluation.statistics import Interval
 from pipeline.training.names import MEASURES
 
@@ -16,26 +27,28 @@ ACTIVATIONS = ("sigmoid", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_sig
 SEEDS = range(5)
 
 
-def claim(margin: float = 0.005, test=None) -> Claim:
-    return Claim("id", "statement", "measure", "accuracy", margin, "known", (), test)
+def claim(margin: float = 0.5, name: str = "id", expected="supported") -> Claim:
+    return Claim(
+        name, "statement", "section", "measure", "points", margin, expected, "known", "paper", (), lambda _evidence: []
+    )
 
 
-def found(effect: float, half: float = 0.01, p: float = 0.001) -> Finding:
-    return Finding("somewhere", Interval(effect, effect - half, effect + half), p, 5)
+def found(effect: float, half: float = 1.0, p: float = 0.001) -> Finding:
+    return Finding("somewhere", {}, Interval(effect, effect - half, effect + half), p, 5)
 
 
 @pytest.mark.parametrize(
     ("findings", "verdict"),
     [
         ([], "not tested"),
-        ([found(0.1)], "supported"),
-        ([found(-0.1)], "refuted"),
-        ([found(0.1), found(-0.1)], "depends"),
-        ([found(0.1, half=0.2, p=0.4)], "inconclusive"),
-        ([found(0.1), found(0.0, half=0.1, p=0.9)], "supported"),
-        ([found(0.1), *[found(0.0, half=0.1, p=0.9)] * 2], "inconclusive"),
-        ([found(0.001, half=0.002)], "refuted"),  # there is a difference, but none that matters
-        ([found(0.1, p=0.02)] * 3, "inconclusive"),  # significant each, not after correction
+        ([found(10)], "supported"),
+        ([found(-10)], "refuted"),
+        ([found(10), found(-10)], "depends"),
+        ([found(10, half=20, p=0.4)], "inconclusive"),
+        ([found(10), found(0, half=10, p=0.9)], "supported"),
+        ([found(10), *[found(0, half=10, p=0.9)] * 2], "inconclusive"),
+        ([found(0.1, half=0.2)], "refuted"),  # there is a difference, but none that matters
+        ([found(10, p=0.02)] * 3, "inconclusive"),  # significant each, not after correction
     ],
 )
 def test_findings_make_a_verdict(findings: list[Finding], verdict: str) -> None:
@@ -59,7 +72,7 @@ def test_a_family_without_effects_is_seldom_found_to_have_any() -> None:
     families = 1000
     false = 0
     for _ in range(families):
-        findings = [finding(str(k), generator.normal(0, 0.02, size=5)) for k in range(10)]
+        findings = [finding("noise", generator.normal(0, 2, size=5), k=k) for k in range(10)]
         entry = judge(claim(margin=0.0), findings, 0.05)
         false += any(speaks != "open" for _, _, speaks in entry.findings)
     assert false / families < 0.05 + 3 * np.sqrt(0.05 * 0.95 / families)
@@ -94,7 +107,10 @@ def test_noise_supports_and_refutes_no_more_than_one_claim_in_twenty(mini) -> No
     generator = np.random.default_rng(1)
     simulations = 20
     false = sum(
-        any(speaks != "open" for _, _, speaks in judge(claim(margin=0.0), test({"noise": tables}), 0.05).findings)
+        any(
+            speaks != "open"
+            for _, _, speaks in judge(claim(margin=0.0), test(Evidence({"noise": tables})), 0.05).findings
+        )
         for tables in (study(mini, generator, {}) for _ in range(simulations))
         for test in COMPARISONS.values()
     )
@@ -104,21 +120,98 @@ def test_noise_supports_and_refutes_no_more_than_one_claim_in_twenty(mini) -> No
 
 def test_planted_effects_are_found_with_their_sign(mini) -> None:
     tables = study(mini, np.random.default_rng(2), {"sigmoid": -0.3, "leaky_relu": 0.2, "elu": -0.2})
-    verdicts = {name: judge(claim(), test({"planted": tables}), 0.05).verdict for name, test in COMPARISONS.items()}
+    verdicts = {
+        name: judge(claim(), test(Evidence({"planted": tables})), 0.05).verdict for name, test in COMPARISONS.items()
+    }
     assert verdicts["relu, sigmoid"] == "supported"
     assert verdicts["leaky_relu, relu"] == "supported"
     assert verdicts["elu, relu"] == "refuted"
 
 
-def test_every_claim_is_an_entry_of_the_metrics(mini) -> None:
-    entries = keep_ledger(CLAIMS, {"noise": study(mini, np.random.default_rng(3), {})}, 0.05)
-    metrics = as_metrics(entries)
-    assert len(metrics) == len(CLAIMS) == len({entry.id for entry in CLAIMS}) == 27
-    assert metrics["gelu-cost"]["verdict"] == "not tested"
-    one = metrics["sigmoid-worse-than-relu"]["findings"]["noise, batch norm none: relu beside sigmoid"]
+@pytest.fixture(scope="module")
+def probes(params) -> Probes:
+    return Probes(variance_ratios(params), input_moments(params), clipping_angles(params), step_times(params))
+
+
+@pytest.fixture(scope="module")
+def ledger(mini, probes):
+    return keep_ledger(CLAIMS, Evidence({"noise": study(mini, np.random.default_rng(3), {})}, probes), 0.05)
+
+
+def test_every_claim_is_an_entry_of_the_metrics(ledger) -> None:
+    metrics, table = as_metrics(ledger), as_table(ledger)
+    assert list(metrics) == [entry.id for entry in CLAIMS]
+    assert len(metrics) == 29
+    for name, entry in metrics.items():
+        own = table[(table["claim"] == name) & (table["view"] == "best")]
+        assert {side: entry[side] for side in ("for", "against", "open")} == {
+            side: (own["speaks"] == side).sum() for side in ("for", "against", "open")
+        }
+        assert (entry["verdict"] == "not tested") == own.empty
+
+
+def test_findings_say_where_they_were_made(ledger) -> None:
+    table = as_table(ledger).set_index(["claim", "view", "study", "setting"])
+    one = table.loc[("sigmoid-worse-than-relu", "best", "noise", "batch_norm=none; compared=relu − sigmoid")]
     assert one["pairs"] == 5
     assert one["low"] <= one["effect"] <= one["high"]
 
 
+def test_a_finding_can_be_computed_again_from_the_tables(mini) -> None:
+    tables = study(mini, np.random.default_rng(4), {})
+    (line,) = keep_ledger([c for c in CLAIMS if c.id == "sigmoid-worse-than-relu"], Evidence({"s": tables}), 0.05)
+    found = {one.setting["batch_norm"]: one for one, _, _ in line.fixed.findings}
+    plain = tables.networks.query("learning_rate == 0.01 and batch_norm == 'none'")
+    accuracy = plain.pivot_table(index="seed", columns="activation", values="test_accuracy")
+    effects = 100 * (accuracy["relu"] - accuracy["sigmoid"])
+    assert found["none"].effect.estimate == pytest.approx(effects.mean())
+    half = stats.t.ppf(0.975, 4) * effects.std() / np.sqrt(5)
+    assert found["none"].effect.high - found["none"].effect.estimate == pytest.approx(half)
+    assert found["none"].p == pytest.approx(stats.ttest_1samp(effects, 0).pvalue)
+
+
+def test_a_verdict_at_a_fixed_rate_looks_at_no_other(mini) -> None:
+    tables = study(mini, np.random.default_rng(5), {})
+    slow = tables.networks["learning_rate"] == 0.01
+    for score in ("val_accuracy", "test_accuracy"):  # the sigmoid is better at the fixed rate alone
+        tables.networks.loc[slow & (tables.networks["activation"] == "sigmoid"), score] += 0.3
+        tables.networks.loc[~slow, score] += 0.6
+    (line,) = keep_ledger([c for c in CLAIMS if c.id == "sigmoid-worse-than-relu"], Evidence({"s": tables}), 0.05)
+    assert line.fixed.verdict == "refuted"
+    assert line.best.verdict == "inconclusive"
+
+
+def test_what_the_literature_did_not_expect_is_surprising() -> None:
+    expected = {"a": "supported", "b": "supported", "c": "depends", "d": "supported", "e": "supported"}
+    found = {"a": "depends", "b": "refuted", "c": "depends", "d": "inconclusive", "e": "supported"}
+    claims = [claim(name=name, expected=verdict) for name, verdict in expected.items()]
+    assert surprises(claims, found) == ["b", "a"]
+
+
 def test_no_data_is_no_verdict() -> None:
-    assert {entry.verdict for entry in keep_ledger(CLAIMS, {}, 0.05)} == {"not tested"}
+    assert {line.best.verdict for line in keep_ledger(CLAIMS, Evidence({}), 0.05)} == {"not tested"}
+
+
+def test_glorot_loses_what_fan_in_and_fan_out_differ_by(probes) -> None:
+    means = probes.variances.groupby("shape")[["forward", "backward"]].mean()
+    # The variance is multiplied by fan_in / fan_avg forwards, by fan_out / fan_avg backwards
+    for shape, fan_in, fan_out in (("square", 200, 200), ("narrowing", 300, 100), ("widening", 100, 300)):
+        assert means.loc[shape, "forward"] == pytest.approx(np.log(fan_in / 200), abs=0.02)
+        assert means.loc[shape, "backward"] == pytest.approx(np.log(fan_out / 200), abs=0.02)
+
+
+def test_only_the_global_norm_leaves_the_direction(probes) -> None:
+    largest = probes.angles.groupby("clipping")["angle"].agg(["min", "max"])
+    assert largest.loc["global_norm", "max"] < 0.01
+    assert largest.loc["norm", "min"] > 1
+    assert largest.loc["value", "min"] > 1
+
+
+def test_probes_come_out_the_same(params, probes) -> None:
+    for name, again in (("variances", variance_ratios), ("moments", input_moments), ("angles", clipping_angles)):
+        pd.testing.assert_frame_equal(getattr(probes, name), again(params))
+
+
+def test_every_kind_of_network_is_timed_in_every_round(probes) -> None:
+    assert (probes.steps.groupby("round").size() == 4).all()
+    assert (probes.steps["seconds"] > 0).all()

@@ -6,16 +6,27 @@ from pathlib import Path
 import markupsafe
 import pandas as pd
 import pytest
+import scipy.stats
 
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.evidence import StudyTables
-from pipeline.evaluation.claims.ledger import as_metrics, keep_ledger
+from pipeline.evaluation.claims.evidence import Evidence, StudyTables
+from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.params import ACTIVATIONS, INITIALIZERS
 from pipeline.propagation.measure import propagation
-from pipeline.report.charts import heat
-from pipeline.report.page import write_report
-from pipeline.report.tables import StudyResults, depth_maps, health_table, propagation_curves
+from pipeline.report.charts import heat, shade
+from pipeline.report.languages import LANGUAGES
+from pipeline.report.page import Ledger
+from pipeline.report.tables import (
+    StudyResults,
+    axis_levels,
+    cell_details,
+    depth_maps,
+    health_table,
+    heatmaps,
+    propagation_curves,
+)
+from pipeline.report.write import write_report
 from pipeline.training.engine import train_networks
 from pipeline.transfer.engine import run_transfer
 
@@ -49,8 +60,16 @@ def page(study, params, tmp_path_factory) -> Path:
     tables = StudyTables(
         study.study, study.results.networks, study.results.history, study.results.layers, study.transfer
     )
-    claims = as_metrics(keep_ledger(CLAIMS, {"mini": tables}, 0.05))
-    return write_report([study], params, claims, tmp_path_factory.mktemp("report"))
+    ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}), 0.05)
+    folder = tmp_path_factory.mktemp("report")
+    return write_report([study], params, Ledger(as_metrics(ledger), as_table(ledger)), folder, "c0ffee")
+
+
+@pytest.fixture(scope="module")
+def data(page: Path) -> dict:
+    found = re.search(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert found
+    return json.loads(found[1].replace("<\\/", "</"))
 
 
 def test_the_page_needs_nothing_from_outside(page: Path) -> None:
@@ -62,11 +81,11 @@ def test_the_page_needs_nothing_from_outside(page: Path) -> None:
         assert (attributes.get("href") or "#").startswith("#")
 
 
-def test_every_claim_has_its_verdict(page: Path) -> None:
+def test_every_claim_has_its_card_in_every_language(page: Path) -> None:
     text = page.read_text()
     for claim in CLAIMS:
-        assert f"</span> {markupsafe.escape(claim.statement)}</summary>" in text
-    assert text.count('<details class="claim">') == len(CLAIMS)
+        assert f"<span>{markupsafe.escape(claim.statement)}</span></summary>" in text
+        assert text.count(f'<details class="claim" id="claim-{claim.id}"') == len(LANGUAGES)
 
 
 def test_names_from_data_are_escaped(page: Path) -> None:
@@ -75,24 +94,82 @@ def test_names_from_data_are_escaped(page: Path) -> None:
     assert "&lt;b&gt;zero" in text
 
 
-def test_every_chart_of_the_page_has_a_place_and_words(page: Path) -> None:
-    text = page.read_text()
-    found = re.search(r'id="specifications">(.*?)</script>', text, re.DOTALL)
-    assert found
-    charts = json.loads(found[1].replace("<\\/", "</"))
+def test_every_chart_of_the_page_has_a_place_and_words(page: Path, data: dict) -> None:
     tags = Tags()
-    tags.feed(text)
-    places = {
-        attributes["id"]: attributes
-        for _, attributes in tags.found
-        if (attributes.get("class") or "") in {"chart", "multiples"}
-    }
-    assert set(charts) == set(places)
-    assert set(charts) == {
+    tags.feed(page.read_text())
+    places = {attributes["data-chart"]: attributes for _, attributes in tags.found if "data-chart" in attributes}
+    assert set(data["charts"]) == set(places)
+    assert {name for name in places if not name.startswith("claim-")} == {
         *(f"{chart}-mini" for chart in ("curves", "failures", "signal", "gradient")),
         *(f"{chart}-mini-three_and_five" for chart in ("labels", "reuse")),
+        *(f"ranks-mini-{axis}" for axis in ("activation", "batch_norm")),
     }
     assert all(attributes["aria-label"] for attributes in places.values())
+    assert {f["data-cell-chart"] for _, f in tags.found if "data-cell-chart" in f} == set(data["cellCharts"])
+
+
+def test_every_cell_of_a_heatmap_has_its_curves_and_layers(page: Path, data: dict, study: StudyResults) -> None:
+    cells = data["cells"]["mini"]
+    shown = {cell["number"]: cell for own in heatmaps(study) for _, row in own.rows for cell in row if cell}
+    assert {int(n) for n in re.findall(r'data-cell="(\d+)"', page.read_text())} == set(shown)
+    for number, cell in shown.items():
+        assert cells[number]["name"].startswith(f"{cell['activation']} · {cell['initializer']}")
+        if cell["diverged"] == 0:
+            epoch, _, accuracy, low, high = cells[number]["curve"][-1]
+            assert epoch == 2
+            assert low <= accuracy <= high
+            assert accuracy == pytest.approx(cell["val_accuracy_mean"], abs=1e-4)
+            assert len(cells[number]["layers"]) == 3 * len(study.study.hidden_widths)
+
+
+def test_a_cell_shows_the_mean_over_its_seeds(study: StudyResults) -> None:
+    cell = study.evaluation.cells.query("diverged == 0").iloc[0]
+    details = cell_details(study)[cell.name]
+    layers = study.results.layers
+    for axis in ("initializer", "activation", "batch_norm", "clipping", "learning_rate"):
+        layers = layers[layers[axis] == cell[axis]]
+    own = layers[(layers["epoch"] == 0) & (layers["layer"] == 1)]
+    epoch, layer, gradient, sd, dead = details["layers"][0]
+    assert (epoch, layer) == (0, 1)
+    assert gradient == pytest.approx(scipy.stats.gmean(own["gradient"]), rel=1e-3)
+    assert sd == pytest.approx(own["activation_sd"].mean(), rel=1e-3)
+    assert dead == pytest.approx(own["dead"].mean(), rel=1e-3)
+
+
+def test_both_views_have_their_heatmaps_and_levels(study: StudyResults) -> None:
+    fixed = [cell for own in heatmaps(study) if own.view == "fixed" for _, row in own.rows for cell in row if cell]
+    assert fixed
+    assert {cell["learning_rate"] for cell in fixed} == {study.fixed_rate}
+    parts = {(own.view, own.axis): own.rows for own in axis_levels(study)}
+    assert set(parts) == {
+        (view, axis) for view in ("best", "fixed") for axis in ("activation", "initializer", "batch_norm")
+    }
+    rows = parts["best", "activation"]
+    assert [row["accuracy"] for row in rows] == sorted((row["accuracy"] for row in rows), reverse=True)
+
+
+def test_the_markdown_report_has_its_pictures(page: Path, study: StudyResults) -> None:
+    text = (page.parent / "report.md").read_text()
+    pictures = re.findall(r"!\[[^]]*\]\((figures/[^)]+\.svg)\)", text)
+    assert len(pictures) == len({*pictures}) >= 4
+    for picture in pictures:
+        assert (page.parent / picture).read_text().startswith("<svg")
+    assert {path.name for path in (page.parent / "figures").iterdir()} == {Path(name).name for name in pictures}
+    for claim in CLAIMS:
+        assert claim.statement.replace("|", "\\|") in text
+    assert f"{study.evaluation.metrics['best_cell']['val_accuracy_mean']:.3f}" in text
+    assert "Commit c0ffee" in text
+
+
+def test_the_page_is_small(page: Path) -> None:
+    assert page.stat().st_size < 2_000_000  # of which the charts' library is 0.9 MB
+
+
+def test_shades_follow_the_error() -> None:
+    assert shade(0.5, 0.5, 0.99) == 0
+    assert shade(0.99, 0.5, 0.99) == 1
+    assert shade(0.9, 0.5, 0.98) == pytest.approx(0.5, abs=1e-9)  # errors 0.5, 0.1, 0.02
+    assert shade(1.0, 1.0, 1.0) == 1
 
 
 def test_the_page_says_what_the_tables_say(page: Path, study: StudyResults) -> None:

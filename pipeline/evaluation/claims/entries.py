@@ -1,11 +1,11 @@
 """The claims. Each is an entry; what it asks of the data is the function beside it.
 
-A function yields findings whose effects are above 0 where the data side with the claim. Accuracies are those of the
-test part, at each setting's best learning rate by validation, without clipping; in each seed, the mean over
-initializers.
+A function yields findings whose effects are above 0 where the data side with the claim. Accuracies, in percentage
+points, are those of the test part, without clipping, at the learning rate of the view (each setting's best one by
+validation, or a fixed one); in each seed, the mean over initializers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ from pipeline.evaluation.claims.evidence import Evidence, StudyTables, by_seed, 
 from pipeline.evaluation.claims.ledger import Claim, Finding, finding
 from pipeline.evaluation.statistics import Scores
 
-POINTS = 0.005
-"""Half a percentage point of accuracy: what is less makes no difference in practice."""
+HALF_A_POINT = 0.5
+"""Of accuracy, in percentage points: what is less makes no difference in practice."""
 DEEP = 10
 """Hidden layers from which on a network counts as deep."""
 KINKED, SMOOTH = ("relu", "leaky_relu"), ("gelu", "swish", "mish")
@@ -40,9 +40,21 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["clipping"] == "none"]
 
 
-def levels(table: pd.DataFrame, axis: str, level: str) -> pd.DataFrame:
+def levels(table: pd.DataFrame, axis: str, level: object) -> pd.DataFrame:
     """Return the rows at one level of an axis."""
     return table[table[axis] == level]
+
+
+def between(
+    table: pd.DataFrame, axis: str, first: object, second: object, column: str, on: Sequence[str] = ("initializer",)
+) -> Scores:
+    """Return ``[seed]``: a column at one level of an axis less that at another, see `paired`."""
+    return paired(levels(table, axis, first), levels(table, axis, second), column, on)
+
+
+def points(table: pd.DataFrame, axis: str, first: object, second: object, column: str = "test_accuracy") -> Scores:
+    """Return `between` of an accuracy, in percentage points."""
+    return 100 * between(table, axis, first, second, column)
 
 
 # --- comparisons that several claims make -----------------------------------------------------------------------
@@ -57,13 +69,12 @@ def activations_differ(
         for name, tables in evidence.items():
             if deep_and_plain and tables.depth < DEEP:
                 continue
-            tuned = plain(tables.tuned(tables.speed()))
-            for norm, group in tuned.groupby("batch_norm"):
+            for norm, group in plain(tables.chosen(tables.speed())).groupby("batch_norm"):
                 if deep_and_plain and norm != "none":
                     continue
                 for other in worse:
-                    effects = paired(levels(group, "activation", better), levels(group, "activation", other), column)
-                    yield finding(f"{name}, batch norm {norm}: {better} beside {other}", effects)
+                    effects = points(group, "activation", better, other, column)
+                    yield finding(name, effects, batch_norm=norm, compared=f"{better} − {other}")
 
     return found(test)
 
@@ -76,11 +87,21 @@ def init_saturates(evidence: Evidence) -> Findings:
     for name, tables in evidence.items():
         hidden = plain(tables.hidden(0)).query("activation == 'sigmoid' and batch_norm == 'none'")
         for layer, group in hidden.groupby("layer"):
-            effects = paired(
-                levels(group, "initializer", "standard_normal"), levels(group, "initializer", "glorot_normal"),
-                "saturated", on=("learning_rate",),
-            )  # fmt: skip
-            yield finding(f"{name}, layer {layer}", effects)
+            effects = between(
+                group, "initializer", "standard_normal", "glorot_normal", "saturated", on=("learning_rate",)
+            )
+            yield finding(name, effects, layer=layer)
+
+
+def glorot_needs_square_layers(evidence: Evidence) -> Findings:
+    """Distance of a linear layer's ln variance ratio from 0, the worse way: 0.1 less a square one's; others less it."""
+    if evidence.probes is None:
+        return
+    table = evidence.probes.variances
+    off = table[["forward", "backward"]].abs().max(axis=1).groupby([table["shape"], table["seed"]]).mean()
+    yield finding("probe", (0.1 - off["square"]).to_numpy(), shape="square")
+    for shape in ("narrowing", "widening"):
+        yield finding("probe", (off[shape] - off["square"]).to_numpy(), shape=shape)
 
 
 def he_keeps_signals(evidence: Evidence) -> Findings:
@@ -95,11 +116,8 @@ def he_keeps_signals(evidence: Evidence) -> Findings:
         for activation in (*RELU_FAMILY, "elu", *SMOOTH):
             group = levels(both, "activation", activation)
             if len(group):
-                effects = paired(
-                    levels(group, "initializer", "lecun_normal"), levels(group, "initializer", "he_normal"), "drift",
-                    on=("learning_rate",),
-                )  # fmt: skip
-                yield finding(f"{name}, {activation}", effects)
+                effects = between(group, "initializer", "lecun_normal", "he_normal", "drift", on=("learning_rate",))
+                yield finding(name, effects, activation=activation)
 
 
 def levels_of_layer(hidden: pd.DataFrame, layer: int) -> pd.DataFrame:
@@ -111,9 +129,9 @@ def levels_of_layer(hidden: pd.DataFrame, layer: int) -> pd.DataFrame:
 def pairing_is_best(evidence: Evidence) -> Findings:
     """The table's initializer less the best other one (chosen on validation), plus the margin: not worse."""
     for name, tables in evidence.items():
-        tuned = plain(tables.tuned(tables.networks)).query("batch_norm == 'none'")
+        chosen = plain(tables.chosen(tables.networks)).query("batch_norm == 'none'")
         for activation, family in PAIRING.items():
-            own = levels(tuned, "activation", activation)
+            own = levels(chosen, "activation", activation)
             is_paired = own["initializer"].str.startswith(family)
             # One of the normal and the uniform law, and of the others, by validation: the test part judges them.
             best = {}
@@ -122,8 +140,8 @@ def pairing_is_best(evidence: Evidence) -> Findings:
                 if scores.notna().any():
                     best[bool(ours)] = levels(group, "initializer", str(scores.idxmax()))
             if len(best) == 2:
-                effects = paired(best[True], best[False], "test_accuracy", on=("activation",))
-                yield finding(f"{name}, {activation}", effects + POINTS)
+                effects = 100 * paired(best[True], best[False], "test_accuracy", on=("activation",))
+                yield finding(name, effects + HALF_A_POINT, activation=activation)
 
 
 def lower_layers_stand_still(evidence: Evidence) -> Findings:
@@ -136,7 +154,7 @@ def lower_layers_stand_still(evidence: Evidence) -> Findings:
             ratio = group.pivot_table(index=key, columns="layer", values="update_ratio")
             if {1, tables.depth} <= {*ratio.columns} and tables.depth > 1:
                 logs = (ratio[tables.depth] / ratio[1]).map(np.log).replace([np.inf, -np.inf], np.nan)
-                yield finding(f"{name}, {activation}", logs.groupby("seed").mean().to_numpy())
+                yield finding(name, logs.groupby("seed").mean().to_numpy(), activation=activation)
 
 
 def large_rates_kill(evidence: Evidence) -> Findings:
@@ -146,9 +164,8 @@ def large_rates_kill(evidence: Evidence) -> Findings:
         for norm, group in hidden.groupby("batch_norm"):
             rates = sorted(group["learning_rate"].unique())
             if len(rates) > 1:
-                low, high = (levels(group, "learning_rate", rate) for rate in (rates[0], rates[-1]))
-                where = f"{name}, batch norm {norm}: learning rate {rates[-1]:g} beside {rates[0]:g}"
-                yield finding(where, paired(high, low, "dead", on=("initializer", "layer")))
+                effects = between(group, "learning_rate", rates[-1], rates[0], "dead", on=("initializer", "layer"))
+                yield finding(name, effects, batch_norm=norm, learning_rate=f"{rates[-1]:g} − {rates[0]:g}")
 
 
 def prelu_moves(evidence: Evidence) -> Findings:
@@ -160,7 +177,7 @@ def prelu_moves(evidence: Evidence) -> Findings:
         for layer in sorted(last["layer"].unique()):
             moved = last[last["layer"] == layer].merge(first, on=[*key, "seed"])
             moved["moved"] = (moved["prelu_slope_x"] - moved["prelu_slope_y"]).abs()
-            yield finding(f"{name}, layer {layer}", by_seed(moved, "moved").to_numpy())
+            yield finding(name, by_seed(moved, "moved").to_numpy(), layer=layer)
 
 
 def elu_is_centred(evidence: Evidence) -> Findings:
@@ -169,10 +186,10 @@ def elu_is_centred(evidence: Evidence) -> Findings:
         hidden = plain(tables.hidden("last"))
         hidden = hidden.assign(offset=hidden["activation_mean"].abs())
         for norm, group in hidden.groupby("batch_norm"):
-            relu, elu = (levels(group, "activation", one) for one in ("relu", "elu"))
-            yield finding(
-                f"{name}, batch norm {norm}", paired(relu, elu, "offset", on=("initializer", "learning_rate", "layer"))
+            effects = between(
+                group, "activation", "relu", "elu", "offset", on=("initializer", "learning_rate", "layer")
             )
+            yield finding(name, effects, batch_norm=norm)
 
 
 def elu_lives(evidence: Evidence) -> Findings:
@@ -180,24 +197,26 @@ def elu_lives(evidence: Evidence) -> Findings:
     for name, tables in evidence.items():
         own = levels(plain(tables.hidden("last")), "activation", "elu")
         for norm, group in own.groupby("batch_norm"):
-            yield finding(f"{name}, batch norm {norm}", 0.001 - by_seed(group, "dead").to_numpy())
+            yield finding(name, 0.001 - by_seed(group, "dead").to_numpy(), batch_norm=norm)
 
 
 def smooth_learns_faster(evidence: Evidence) -> Findings:
     """Mean validation accuracy over the epochs: smooth activations less kinked ones."""
     for name, tables in evidence.items():
-        tuned = plain(tables.tuned(tables.speed()))
-        for norm, group in tuned.groupby("batch_norm"):
+        for norm, group in plain(tables.chosen(tables.speed())).groupby("batch_norm"):
             smooth, kinked = (
                 group[group["activation"].isin(kind)].groupby(["initializer", "seed"])[["speed"]].mean().reset_index()
                 for kind in (SMOOTH, KINKED)
             )
-            yield finding(f"{name}, batch norm {norm}", paired(smooth, kinked, "speed"))
+            yield finding(name, 100 * paired(smooth, kinked, "speed"), batch_norm=norm)
 
 
-def selu_worst_layer(tables: StudyTables, **setting: str) -> pd.Series:
-    """Return, by seed, how far before the first step the worst layer's mean and sd are from 0 and 1."""
-    hidden = levels(plain(tables.hidden(0)), "activation", "selu")
+MOMENTS: tuple[tuple[int | str, str], ...] = ((0, "before the first step"), ("last", "after training"))
+
+
+def selu_worst_layer(tables: StudyTables, epoch: int | str = 0, **setting: str) -> pd.Series:
+    """Return, by seed, how far the worst layer's mean and sd are from 0 and 1."""
+    hidden = levels(plain(tables.hidden(epoch)), "activation", "selu")
     for axis, level in setting.items():
         hidden = levels(hidden, axis, level)
     off = pd.concat([hidden["activation_mean"].abs(), (hidden["activation_sd"] - 1).abs()], axis=1).max(axis=1)
@@ -205,54 +224,60 @@ def selu_worst_layer(tables: StudyTables, **setting: str) -> pd.Series:
 
 
 def selu_normalises(evidence: Evidence) -> Findings:
-    """0.5 less the worst layer's distance from mean 0 and sd 1, before the first step."""
+    """0.5 less the worst layer's distance from mean 0 and sd 1."""
     for name, tables in evidence.items():
-        worst = selu_worst_layer(tables, initializer="lecun_normal", batch_norm="none")
-        yield finding(f"{name}, {tables.depth} layers", 0.5 - worst.to_numpy())
+        for epoch, when in MOMENTS:
+            worst = selu_worst_layer(tables, epoch, initializer="lecun_normal", batch_norm="none")
+            yield finding(name, 0.5 - worst.to_numpy(), layers=tables.depth, when=when)
 
 
 def selu_needs_its_conditions(evidence: Evidence) -> Findings:
     """The worst layer's distance from mean 0 and sd 1 with one condition broken, less that with all of them met."""
+    if evidence.probes is not None:
+        table = evidence.probes.moments
+        effects = between(table, "inputs", "unit", "standardized", "off", on=())
+        yield finding("probe", effects, broken="inputs between 0 and 1")
     for name, tables in evidence.items():
         met = selu_worst_layer(tables, initializer="lecun_normal", batch_norm="none")
-        broken = {
-            "He's weights": {"initializer": "he_normal", "batch_norm": "none"},
-            "Glorot's weights": {"initializer": "glorot_normal", "batch_norm": "none"},
-            "standard normal weights": {"initializer": "standard_normal", "batch_norm": "none"},
-            "batch norm before": {"initializer": "lecun_normal", "batch_norm": "before"},
-        }
-        for what, setting in broken.items():
-            worst = selu_worst_layer(tables, **setting)
-            yield finding(f"{name}: {what}", (worst - met).dropna().to_numpy())
+        for initializer in ("he_normal", "glorot_normal", "standard_normal"):
+            worst = selu_worst_layer(tables, initializer=initializer, batch_norm="none")
+            yield finding(name, (worst - met).dropna().to_numpy(), broken=initializer)
+        worst = selu_worst_layer(tables, initializer="lecun_normal", batch_norm="before")
+        yield finding(name, (worst - met).dropna().to_numpy(), broken="batch norm before")
 
 
 def accuracy_differences(
-    evidence: Evidence, axis: str, first: str, second: str, by: str
-) -> Iterator[tuple[str, Scores]]:
-    """Yield the differences in accuracy between two levels of an axis, ``[seed]``, at each level of another axis."""
+    evidence: Evidence, axis: str, first: str, second: str, by: str, column: str = "test_accuracy"
+) -> Iterator[tuple[str, Scores, dict[str, str]]]:
+    """Yield, for each level of an axis, the study, two levels' differences in accuracy ``[seed]``, and that level."""
     for name, tables in evidence.items():
-        tuned = plain(tables.tuned(tables.networks))
-        for level, group in tuned.groupby(by):
-            gap = paired(levels(group, axis, first), levels(group, axis, second), "test_accuracy")
-            yield f"{name}, {'batch norm ' if by == 'batch_norm' else ''}{level}", gap
+        for level, group in plain(tables.chosen(tables.speed())).groupby(by):
+            yield name, points(group, axis, first, second, column), {by: str(level)}
 
 
 def gelu_is_its_approximation(evidence: Evidence) -> Findings:
     """The margin less the absolute difference in accuracy between GELU and z·σ(1.702 z)."""
-    for where, gap in accuracy_differences(evidence, "activation", "gelu", "gelu_sigmoid", by="batch_norm"):
-        yield finding(where, POINTS - np.abs(gap))
+    for name, gap, where in accuracy_differences(evidence, "activation", "gelu", "gelu_sigmoid", by="batch_norm"):
+        yield finding(name, HALF_A_POINT - np.abs(gap), **where)
 
 
 def batch_norm_improves(evidence: Evidence) -> Findings:
     """Accuracy with batch norm before the activation, less that without."""
-    for where, gain in accuracy_differences(evidence, "batch_norm", "before", "none", by="activation"):
-        yield finding(where, gain)
+    for name, gain, where in accuracy_differences(evidence, "batch_norm", "before", "none", by="activation"):
+        yield finding(name, gain, **where)
+
+
+def batch_norm_needs_fewer_epochs(evidence: Evidence) -> Findings:
+    """Mean validation accuracy over the epochs with batch norm before the activation, less that without."""
+    differences = accuracy_differences(evidence, "batch_norm", "before", "none", by="activation", column="speed")
+    for name, gain, where in differences:
+        yield finding(name, gain, **where)
 
 
 def placements_are_alike(evidence: Evidence) -> Findings:
     """The margin less the absolute difference in accuracy between the two placements."""
-    for where, gap in accuracy_differences(evidence, "batch_norm", "before", "after", by="activation"):
-        yield finding(where, 2 * POINTS - np.abs(gap))
+    for name, gap, where in accuracy_differences(evidence, "batch_norm", "before", "after", by="activation"):
+        yield finding(name, 2 * HALF_A_POINT - np.abs(gap), **where)
 
 
 def batch_norm_evens_gradients(evidence: Evidence) -> Findings:
@@ -260,19 +285,15 @@ def batch_norm_evens_gradients(evidence: Evidence) -> Findings:
     for name, tables in evidence.items():
         if tables.depth < DEEP:
             continue
-        moments: tuple[tuple[int | str, str], ...] = ((0, "before the first step"), ("last", "after training"))
-        for epoch, when in moments:
+        for epoch, when in MOMENTS:
             hidden = plain(tables.hidden(epoch))
             key = ["activation", "initializer", "learning_rate", "batch_norm", "seed"]
             both = hidden.pivot_table(index=key, columns="layer", values="gradient")
             uneven = (both[1] / both[tables.depth]).map(np.log).abs().replace([np.inf, -np.inf], np.nan)
             table = uneven.rename("uneven").reset_index()
             for activation, group in table.groupby("activation"):
-                effects = paired(
-                    levels(group, "batch_norm", "none"), levels(group, "batch_norm", "before"), "uneven",
-                    on=("initializer", "learning_rate"),
-                )  # fmt: skip
-                yield finding(f"{name}, {activation}, {when}", effects)
+                effects = between(group, "batch_norm", "none", "before", "uneven", on=("initializer", "learning_rate"))
+                yield finding(name, effects, activation=activation, when=when)
 
 
 def clipping_prevents_divergence(evidence: Evidence) -> Findings:
@@ -284,7 +305,27 @@ def clipping_prevents_divergence(evidence: Evidence) -> Findings:
             clipped = levels(table, "clipping", mode)
             free = levels(table, "clipping", "none").merge(clipped[[*key, "seed"]], on=[*key, "seed"])
             if len(clipped) and free["lost"].any():
-                yield finding(f"{name}, clipping {mode}", paired(free, clipped, "lost", on=key))
+                yield finding(name, paired(free, clipped, "lost", on=key), clipping=mode)
+
+
+def clipping_by_value_alone_turns(evidence: Evidence) -> Findings:
+    """Angle between the gradients before and after, less 1°, for clipping by value; 1° less the angle for norms."""
+    if evidence.probes is None:
+        return
+    for mode, group in evidence.probes.angles.groupby("clipping"):
+        above = by_seed(group, "angle").to_numpy() - 1.0
+        yield finding("probe", above if mode == "value" else -above, clipping=mode)
+
+
+def takes_longer(kind: tuple[str, str], than: tuple[str, str], compared: str) -> Test:
+    """Return a test of a step's time, in percent of the other's, in each round of the probe."""
+
+    def test(evidence: Evidence) -> Findings:
+        if evidence.probes is not None:
+            times = evidence.probes.steps.set_index(["activation", "batch_norm", "round"])["seconds"].sort_index()
+            yield finding("probe", (100 * (times[kind] / times[than] - 1)).to_numpy(), compared=compared)
+
+    return found(test)
 
 
 def transfer_beats_scratch(evidence: Evidence) -> Findings:
@@ -293,8 +334,8 @@ def transfer_beats_scratch(evidence: Evidence) -> Findings:
         for experiment, labels, group in by_labels(tables):
             scores = group[group["reused"] > 0].groupby(["reused", "unfrozen"])["val_accuracy"].mean()
             best = group.set_index(["reused", "unfrozen"]).loc[[scores.idxmax()]]
-            effects = paired(best, group[group["reused"] == 0], "test_accuracy", on=("labels",))
-            yield finding(f"{name}, {experiment}, {labels} labels", effects)
+            effects = 100 * paired(best, group[group["reused"] == 0], "test_accuracy", on=("labels",))
+            yield finding(name, effects, experiment=experiment, labels=labels)
 
 
 def upper_layers_matter_less(evidence: Evidence) -> Findings:
@@ -305,8 +346,8 @@ def upper_layers_matter_less(evidence: Evidence) -> Findings:
             few, all_of_them = (
                 frozen[frozen["reused"] == layers] for layers in (frozen["reused"].min(), frozen["reused"].max())
             )
-            effects = paired(few, all_of_them, "test_accuracy", on=("labels",))
-            yield finding(f"{name}, {experiment}, {labels} labels", effects)
+            effects = 100 * paired(few, all_of_them, "test_accuracy", on=("labels",))
+            yield finding(name, effects, experiment=experiment, labels=labels)
 
 
 def unfreezing_helps(evidence: Evidence) -> Findings:
@@ -315,8 +356,8 @@ def unfreezing_helps(evidence: Evidence) -> Findings:
         for experiment, labels, group in by_labels(tables):
             deepest = group[group["reused"] == group["reused"].max()]
             thawed = deepest[deepest["unfrozen"] == deepest["reused"]]
-            effects = paired(thawed, deepest[deepest["unfrozen"] == 0], "test_accuracy", on=("labels",))
-            yield finding(f"{name}, {experiment}, {labels} labels", effects)
+            effects = 100 * paired(thawed, deepest[deepest["unfrozen"] == 0], "test_accuracy", on=("labels",))
+            yield finding(name, effects, experiment=experiment, labels=labels)
 
 
 def by_labels(tables: StudyTables) -> Iterator[tuple[str, int, pd.DataFrame]]:
@@ -333,132 +374,164 @@ def by_labels(tables: StudyTables) -> Iterator[tuple[str, int, pd.DataFrame]]:
 
 GRIDS = ("digits", "digits_deep")
 TRANSFERS = ("digits", "fashion_notebook")
+PROBES = ("probe",)
 
 CLAIMS = (
     Claim(
-        "init-saturation", "A sigmoid on weights from N(0, 1) saturates.",
+        "init-saturation", "A sigmoid on weights from N(0, 1) saturates, and its gradients shrink.",
+        "Vanishing/exploding gradients",
         "saturated share of the units before the first step, standard normal less Glorot's weights", "share of units",
-        0.0, "true, in all layers", GRIDS, found(init_saturates),
+        0.0, "supported", "true, in all layers", "Glorot & Bengio 2010", GRIDS, found(init_saturates),
     ),
     Claim(
         "glorot-both-ways", "Glorot's weights keep the variance both ways only where fan_in = fan_out.",
-        "variance ratios of square and of other layers", "log of a ratio", 0.0, "true near 0", (), None,
+        "Glorot and He initialization",
+        "|ln variance ratio| of a linear layer in the worse direction: 0.1 less a square layer's, others less a square "
+        "layer's", "|ln ratio|", 0.0, "supported", "true near 0, where activations are linear", "Glorot & Bengio 2010",
+        PROBES, found(glorot_needs_square_layers),
     ),
     Claim(
-        "he-suits-relu-family", "He's weights suit ReLU and its variants.",
+        "he-suits-relu-family", "He's weights suit ReLU and its variants.", "Glorot and He initialization",
         "drift of the pre-activations' variance through a deep network, LeCun's less He's", "|ln ratio|", 0.0,
-        "false for GELU, Swish and Mish at depth; LeakyReLU(0.3) drifts", ("digits_deep",), found(he_keeps_signals),
+        "depends", "made for ReLU; false for GELU, Swish and Mish at depth, and LeakyReLU(0.3) drifts",
+        "He et al. 2015; Hayou et al. 2019", ("digits_deep",), found(he_keeps_signals),
     ),
     Claim(
         "pairing-table", "Each activation has its initializer: Glorot for tanh and the sigmoid, He for ReLU and its "
-        "variants, LeCun for SELU.", "accuracy of the paired initializer less that of the best other, plus 0.005",
-        "accuracy", 0.0, "conditional", GRIDS, found(pairing_is_best),
+        "variants, LeCun for SELU.", "Glorot and He initialization",
+        "accuracy of the paired initializer less that of the best other one, plus 0.5", "points", 0.0, "supported",
+        "the initializers' own papers pair them so", "Glorot & Bengio 2010; He et al. 2015; Klambauer et al. 2017",
+        GRIDS, found(pairing_is_best),
     ),
     Claim(
         "vanishing-lower-layers", "Where gradients vanish, the lower layers hardly change.",
-        "update-to-weight ratio, highest over lowest hidden layer", "ln ratio", 0.0, "true", GRIDS,
-        found(lower_layers_stand_still),
+        "Vanishing/exploding gradients", "update-to-weight ratio, highest over lowest hidden layer", "ln ratio", 0.0,
+        "supported", "true", "Bengio, Simard & Frasconi 1994", GRIDS, found(lower_layers_stand_still),
     ),
     Claim(
-        "sigmoid-worse-than-relu", "In deep networks ReLU is better than the sigmoid.", "accuracy, ReLU less sigmoid",
-        "accuracy", POINTS, "true", GRIDS, activations_differ("relu", ("sigmoid",)),
+        "sigmoid-worse-than-relu", "In deep networks ReLU is better than the sigmoid.", "Better activation functions",
+        "accuracy, ReLU less sigmoid", "points", HALF_A_POINT, "supported", "true", "Glorot, Bordes & Bengio 2011",
+        GRIDS, activations_differ("relu", ("sigmoid",)),
     ),
     Claim(
-        "dying-relu-lr", "A large learning rate kills ReLU units.",
-        "dead share of the units, largest learning rate less smallest", "share of units", 0.0,
-        "folklore; depth matters too", GRIDS, found(large_rates_kill),
+        "dying-relu-lr", "A large learning rate kills ReLU units.", "Better activation functions",
+        "dead share of the units, largest learning rate less smallest", "share of units", 0.0, "supported",
+        "folklore; depth matters too", "Lu et al. 2020", GRIDS, found(large_rates_kill),
     ),
     Claim(
-        "leaky-beats-relu", "LeakyReLU is always better than ReLU.", "accuracy, LeakyReLU less ReLU", "accuracy",
-        POINTS,
-        "conditional; batch norm erases it", GRIDS, activations_differ("leaky_relu", ("relu",)),
+        "leaky-beats-relu", "LeakyReLU is always better than ReLU.", "Leaky ReLU", "accuracy, LeakyReLU less ReLU",
+        "points", HALF_A_POINT, "depends", "on the slope; batch norm erases it", "Xu et al. 2015", GRIDS,
+        activations_differ("leaky_relu", ("relu",)),
     ),
     Claim(
-        "prelu-learns", "PReLU's slope moves away from its start.", "|slope at the end less at the start|", "slope",
-        0.0,
-        "true", ("digits",), found(prelu_moves),
+        "prelu-learns", "PReLU's slope moves away from its start.", "Leaky ReLU",
+        "|slope at the end less at the start|", "slope", 0.0, "supported", "true", "He et al. 2015", ("digits",),
+        found(prelu_moves),
     ),
     Claim(
-        "elu-zero-mean", "ELU brings mean activations closer to 0 than ReLU.",
-        "|mean activation| of the layers at the end, ReLU less ELU", "activation", 0.0, "true", GRIDS,
-        found(elu_is_centred),
+        "elu-zero-mean", "ELU brings mean activations closer to 0 than ReLU.", "ELU and SELU",
+        "|mean activation| of the layers at the end, ReLU less ELU", "activation", 0.0, "supported", "true",
+        "Clevert et al. 2016", GRIDS, found(elu_is_centred),
     ),
     Claim(
-        "elu-fast-convergence", "ELU needs fewer epochs than ReLU.",
-        "mean validation accuracy over the epochs, ELU less ReLU", "accuracy", POINTS, "conditional", GRIDS,
-        activations_differ("elu", ("relu",), "speed"),
+        "elu-slow-step", "ELU's step takes longer than ReLU's.", "ELU and SELU",
+        "time per training step, ELU's over ReLU's less 1", "%", 0.0, "supported", "true: it takes an exponential",
+        "Clevert et al. 2016", PROBES, takes_longer(("elu", "none"), ("relu", "none"), "elu / relu"),
     ),
     Claim(
-        "elu-no-death", "ELU units do not die.", "0.001 less the dead share of ELU's units at the end",
-        "share of units", 0.0, "true", GRIDS, found(elu_lives),
+        "elu-fast-convergence", "ELU needs fewer epochs than ReLU.", "ELU and SELU",
+        "mean validation accuracy over the epochs, ELU less ReLU", "points", HALF_A_POINT, "depends", "conditional",
+        "Clevert et al. 2016", GRIDS, activations_differ("elu", ("relu",), "speed"),
     ),
     Claim(
-        "smooth-beats-kinked", "Smooth activations converge faster than kinked ones.",
-        "mean validation accuracy over the epochs, GELU, Swish, Mish less ReLU, LeakyReLU", "accuracy", POINTS,
-        "conditional", GRIDS, found(smooth_learns_faster),
+        "elu-no-death", "ELU units do not die.", "ELU and SELU", "0.001 less the dead share of ELU's units at the end",
+        "share of units", 0.0, "supported", "true", "Clevert et al. 2016", GRIDS, found(elu_lives),
     ),
     Claim(
-        "selu-self-normalises", "SELU keeps mean 0 and standard deviation 1 in every layer.",
-        "0.5 less the worst layer's distance from them, before the first step", "activation", 0.0,
-        "true near the fixed point", GRIDS, found(selu_normalises),
+        "smooth-beats-kinked", "Smooth activations converge faster than kinked ones.", "ELU and SELU",
+        "mean validation accuracy over the epochs, GELU, Swish, Mish less ReLU, LeakyReLU", "points", HALF_A_POINT,
+        "depends", "conditional", "Ramachandran et al. 2017; Misra 2019", GRIDS, found(smooth_learns_faster),
     ),
     Claim(
-        "selu-conditions", "SELU stops normalising where its conditions are not met.",
-        "the worst layer's distance from mean 0 and sd 1, one condition broken less none", "activation", 0.0, "true",
-        GRIDS, found(selu_needs_its_conditions),
+        "selu-self-normalises", "SELU keeps mean 0 and standard deviation 1 in every layer.", "ELU and SELU",
+        "0.5 less the worst layer's distance from them", "activation", 0.0, "supported", "true near the fixed point",
+        "Klambauer et al. 2017", GRIDS, found(selu_normalises),
     ),
     Claim(
-        "selu-deep", "SELU is better than the others in very deep plain networks.", "accuracy, SELU less each other",
-        "accuracy", POINTS, "often", ("digits_deep",),
+        "selu-conditions", "SELU stops normalising where its conditions are not met.", "ELU and SELU",
+        "the worst layer's distance from mean 0 and sd 1 before the first step, one condition broken less none",
+        "activation", 0.0, "supported", "true", "Klambauer et al. 2017", GRIDS, found(selu_needs_its_conditions),
+    ),
+    Claim(
+        "selu-deep", "SELU is better than the others in very deep plain networks.", "ELU and SELU",
+        "accuracy, SELU less each other one", "points", HALF_A_POINT, "supported", "often", "Klambauer et al. 2017",
+        ("digits_deep",),
         activations_differ(
             "selu", ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "swish"), deep_and_plain=True
         ),
     ),
     Claim(
-        "gelu-sigmoid-approximation", "z·σ(1.702 z) does what GELU does.", "0.005 less the difference in accuracy",
-        "accuracy", 0.0, "largest gap of the functions 0.0203", ("digits",), found(gelu_is_its_approximation),
+        "gelu-sigmoid-approximation", "z·σ(1.702 z) does what GELU does.", "GELU, Swish, and Mish",
+        "0.5 less the difference in accuracy", "points", 0.0, "supported",
+        "the functions differ by at most 0.0203, near |z| = 2.27", "Hendrycks & Gimpel 2016", ("digits",),
+        found(gelu_is_its_approximation),
     ),
     Claim(
-        "gelu-cost", "GELU's step takes longer than ReLU's.", "time per step", "seconds", 0.0, "true", (), None,
+        "gelu-cost", "GELU's step takes longer than ReLU's.", "GELU, Swish, and Mish",
+        "time per training step, GELU's over ReLU's less 1", "%", 0.0, "supported", "true: it takes an error function",
+        "Hendrycks & Gimpel 2016", PROBES, takes_longer(("gelu", "none"), ("relu", "none"), "gelu / relu"),
     ),
     Claim(
-        "bn-improves", "Batch norm improves training a lot.", "accuracy, batch norm before the activation less none",
-        "accuracy", POINTS, "depends on depth and learning rate", GRIDS, found(batch_norm_improves),
+        "bn-improves", "Batch norm improves training a lot.", "Batch normalization",
+        "accuracy, batch norm before the activation less none", "points", HALF_A_POINT, "depends",
+        "on depth and learning rate", "Ioffe & Szegedy 2015; Bjorck et al. 2018", GRIDS, found(batch_norm_improves),
     ),
     Claim(
         "bn-before-or-after", "Whether batch norm stands before or after the activation makes little difference.",
-        "0.01 less the difference in accuracy", "accuracy", 0.0, "contested", ("digits",), found(placements_are_alike),
+        "Batch normalization", "1 less the difference in accuracy", "points", 0.0, "depends", "contested",
+        "Mishkin et al. 2017", ("digits",), found(placements_are_alike),
     ),
     Claim(
-        "bn-cures-exploding", "Batch norm cures vanishing and exploding gradients.",
-        "gradient of the lowest over the highest layer, without batch norm less with it", "|ln ratio|", 0.0,
-        "before the first step it makes deep plain networks explode", ("digits_deep",),
+        "bn-cures-exploding", "Batch norm cures vanishing and exploding gradients.", "Batch normalization",
+        "|ln| of the lowest layer's gradient over the highest's, without batch norm less with it", "|ln ratio|", 0.0,
+        "depends", "before the first step it makes deep plain networks explode", "Yang et al. 2019", ("digits_deep",),
         found(batch_norm_evens_gradients),
     ),
     Claim(
-        "bn-cost", "With batch norm an epoch takes longer.", "time per epoch", "seconds", 0.0, "usual", (), None,
+        "bn-cost", "With batch norm an epoch takes longer.", "Batch normalization",
+        "time per training step, with batch norm over without, less 1", "%", 0.0, "supported", "usual",
+        "Ioffe & Szegedy 2015", PROBES, takes_longer(("relu", "before"), ("relu", "none"), "before / none"),
     ),
     Claim(
-        "clipping-prevents-explosion", "Clipping prevents divergence.",
-        "share of networks that diverged, without clipping less with it", "share of networks", 0.0,
-        "bounds the step, does nothing for vanishing", ("digits",), found(clipping_prevents_divergence),
+        "bn-fewer-epochs", "With batch norm fewer epochs are needed.", "Batch normalization",
+        "mean validation accuracy over the epochs, batch norm before the activation less none", "points", HALF_A_POINT,
+        "supported", "usual", "Ioffe & Szegedy 2015", GRIDS, found(batch_norm_needs_fewer_epochs),
     ),
     Claim(
-        "clip-direction", "Clipping by value turns the gradient, clipping by norm does not.",
-        "angle between the gradients before and after", "cosine", 0.0, "true for the global norm only", (), None,
+        "clipping-prevents-explosion", "Clipping prevents divergence.", "Gradient clipping",
+        "share of networks that diverged, without clipping less with it", "share of networks", 0.0, "supported",
+        "bounds the step, does nothing for vanishing gradients", "Pascanu et al. 2013", ("digits",),
+        found(clipping_prevents_divergence),
+    ),
+    Claim(
+        "clip-direction", "Clipping by value turns the gradient, clipping by norm does not.", "Gradient clipping",
+        "angle between the gradients before and after: by value less 1°, 1° less by norm", "degrees", 0.0, "depends",
+        "true for the global norm; Keras's clipnorm, each tensor by its own, turns it too", "Pascanu et al. 2013",
+        PROBES, found(clipping_by_value_alone_turns),
     ),
     Claim(
         "transfer-beats-scratch", "With few labels, reused layers beat training from scratch.",
-        "accuracy, reuse less scratch", "accuracy", POINTS, "true; how much depends on the classes", TRANSFERS,
-        found(transfer_beats_scratch),
+        "Transfer learning", "accuracy, reuse less scratch", "points", HALF_A_POINT, "supported",
+        "how much depends on the classes", "Yosinski et al. 2014", TRANSFERS, found(transfer_beats_scratch),
     ),
     Claim(
-        "upper-layers-less-useful", "Upper layers are less useful to reuse than lower ones.",
-        "accuracy, the lowest layer reused and frozen less all of them", "accuracy", POINTS, "usual", TRANSFERS,
-        found(upper_layers_matter_less),
+        "upper-layers-less-useful", "Upper layers are less useful to reuse than lower ones.", "Transfer learning",
+        "accuracy, the lowest layer reused and frozen less all of them", "points", HALF_A_POINT, "supported", "usual",
+        "Yosinski et al. 2014", TRANSFERS, found(upper_layers_matter_less),
     ),
     Claim(
-        "unfreezing-helps", "Unfreezing after a frozen phase improves further.", "accuracy, unfrozen less frozen",
-        "accuracy", POINTS, "usual", TRANSFERS, found(unfreezing_helps),
+        "unfreezing-helps", "Unfreezing after a frozen phase improves further.", "Transfer learning",
+        "accuracy, unfrozen less frozen", "points", HALF_A_POINT, "supported", "usual",
+        "Yosinski et al. 2014; Howard & Ruder 2018", TRANSFERS, found(unfreezing_helps),
     ),
 )  # fmt: skip

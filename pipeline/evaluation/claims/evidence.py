@@ -1,15 +1,14 @@
 """What the claims are tested on: a run's tables, and the ways in which claims look at them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from pipeline.evaluation.cells import SETTING, View, at_rate
 from pipeline.evaluation.statistics import Scores
 from pipeline.params import Study
-
-SETTING = ["activation", "initializer", "batch_norm", "clipping"]
 
 
 class StudyTables(NamedTuple):
@@ -20,20 +19,16 @@ class StudyTables(NamedTuple):
     history: pd.DataFrame
     layers: pd.DataFrame
     transfer: pd.DataFrame
+    view: View = "best"
 
     @property
     def depth(self) -> int:
         """Hidden layers."""
         return len(self.study.hidden_widths)
 
-    def tuned(self, networks: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows at each setting's best learning rate: fewest diverged, then validation accuracy."""
-        cells = networks.groupby([*SETTING, "learning_rate"], as_index=False).agg(
-            diverged=("status", lambda status: (status != "trained").sum()), score=("val_accuracy", "mean")
-        )
-        best = cells.sort_values(["diverged", "score", "learning_rate"], ascending=[True, False, True])
-        key = [*SETTING, "learning_rate"]
-        return networks.merge(best.drop_duplicates(SETTING)[key], on=key)
+    def chosen(self, networks: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows at the view's learning rate."""
+        return at_rate(networks, self.view)
 
     def speed(self) -> pd.DataFrame:
         """Return the networks with ``speed``, their mean validation accuracy over all epochs."""
@@ -50,8 +45,28 @@ class StudyTables(NamedTuple):
         return hidden[(hidden["epoch"] == last) & (last > 0)]
 
 
-Evidence = Mapping[str, StudyTables]
-"""All studies of a run, by name."""
+class Probes(NamedTuple):
+    """The small experiments' tables, see `pipeline.evaluation.probes`."""
+
+    variances: pd.DataFrame
+    moments: pd.DataFrame
+    angles: pd.DataFrame
+    steps: pd.DataFrame
+
+
+class Evidence(NamedTuple):
+    """All that a run found out."""
+
+    studies: dict[str, StudyTables]
+    probes: Probes | None = None
+
+    def seen(self, view: View) -> "Evidence":
+        """Return the evidence in a view."""
+        return self._replace(studies={name: tables._replace(view=view) for name, tables in self.studies.items()})
+
+    def items(self) -> Iterator[tuple[str, StudyTables]]:
+        """Yield the studies with their names."""
+        yield from self.studies.items()
 
 
 def by_seed(table: pd.DataFrame, column: str) -> pd.Series:

@@ -4,19 +4,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from pipeline.evaluation.cells import View
 from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.statistics import Interval, Scores, holm, mean_interval, t_test_p
+from pipeline.evaluation.statistics import Interval, Scores, equivalent, holm, mean_interval, t_test_p
 
 Verdict = Literal["supported", "refuted", "depends", "inconclusive", "not tested"]
 Side = Literal["for", "against", "open"]
+SURPRISE: dict[tuple[Verdict, Verdict], int] = {
+    ("supported", "refuted"): 3, ("refuted", "supported"): 3,
+    ("supported", "depends"): 1, ("depends", "supported"): 1, ("depends", "refuted"): 2, ("refuted", "depends"): 1,
+}  # fmt: skip
+"""How far what was found is from what the literature expects, by (expected, found)."""
 
 
 class Finding(NamedTuple):
     """What one comparison found; its effect is signed so that what is above 0 speaks for the claim."""
 
-    where: str
-    """The study and the setting."""
+    study: str
+    setting: dict[str, str]
+    """What is compared, and where: ``{"batch_norm": "none", "compared": "elu − relu"}``."""
     effect: Interval
     """In the claim's unit."""
     p: float
@@ -24,23 +32,32 @@ class Finding(NamedTuple):
     pairs: int
     """Seeds."""
 
+    @property
+    def where(self) -> str:
+        """The study and the setting, in one line."""
+        return "; ".join([self.study, *(f"{key}={value}" for key, value in self.setting.items())])
+
 
 class Claim(NamedTuple):
     """An entry of the ledger."""
 
     id: str
     statement: str
+    source: str
+    """The section of the textbook's chapter that says so."""
     measure: str
     """What the effect is, in words."""
     unit: str
     margin: float
     """Effects below it are practically none, in the same unit."""
+    expected: Verdict
+    """What the literature makes one expect."""
     known: str
-    """What the primary literature says."""
+    """What the literature says."""
+    reference: str
     studies: tuple[str, ...]
     """Any of which it is tested on."""
-    test: Callable[[Evidence], Sequence[Finding]] | None
-    """``None`` where it takes an experiment of its own."""
+    test: Callable[[Evidence], Sequence[Finding]]
 
 
 class Entry(NamedTuple):
@@ -51,13 +68,27 @@ class Entry(NamedTuple):
     findings: list[tuple[Finding, float, Side]]
     """Each with its p-value after Holm's correction over the claim's findings, and its side."""
 
+    def count(self, side: Side) -> int:
+        """Return how many findings are on a side."""
+        return sum(one == side for _, _, one in self.findings)
 
-def finding(where: str, effects: Scores) -> Finding | None:
+
+class Line(NamedTuple):
+    """A line of the ledger: a claim in both views."""
+
+    best: Entry
+    """Each setting at its own best learning rate, chosen on validation."""
+    fixed: Entry
+    """Each study at one fixed learning rate."""
+
+
+def finding(study: str, effects: Scores, **setting: object) -> Finding | None:
     """Return what the effects ``[seed]`` come to; ``None`` of fewer than two finite ones."""
     effects = effects[np.isfinite(effects)]
     if len(effects) < 2:
         return None
-    return Finding(where, mean_interval(effects), t_test_p(effects), len(effects))
+    words = {key: str(value) for key, value in setting.items()}
+    return Finding(study, words, mean_interval(effects), t_test_p(effects), len(effects))
 
 
 def side(found: Finding, corrected: float, margin: float, alpha: float) -> Side:
@@ -66,8 +97,7 @@ def side(found: Finding, corrected: float, margin: float, alpha: float) -> Side:
     For the claim: the effect is above 0 and not practically none. Against it: it is below 0, or practically none
     (its whole interval lies within the margin). Else it leaves the question open.
     """
-    none = -margin <= found.effect.low and found.effect.high <= margin
-    if none and margin > 0:
+    if margin > 0 and equivalent(found.effect, margin):
         return "against"
     if corrected <= alpha:
         return "for" if found.effect.estimate > 0 else "against"
@@ -95,24 +125,50 @@ def judge(claim: Claim, findings: Sequence[Finding], alpha: float) -> Entry:
     return Entry(claim, verdict, list(zip(findings, corrected, sides, strict=True)))
 
 
-def keep_ledger(claims: Sequence[Claim], evidence: Evidence, alpha: float) -> list[Entry]:
-    """Return every claim with its verdict."""
-    return [judge(claim, list(claim.test(evidence)) if claim.test else [], alpha) for claim in claims]
+def keep_ledger(claims: Sequence[Claim], evidence: Evidence, alpha: float) -> list[Line]:
+    """Return every claim with its verdicts."""
+
+    def entry(claim: Claim, view: View) -> Entry:
+        return judge(claim, list(claim.test(evidence.seen(view))), alpha)
+
+    return [Line(entry(claim, "best"), entry(claim, "fixed")) for claim in claims]
 
 
-def as_metrics(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the ledger as a DVC metric: by claim, the verdict and every finding."""
+def as_metrics(ledger: Sequence[Line]) -> dict[str, Any]:
+    """Return the ledger as a DVC metric: by claim, both verdicts, and how many findings speak for what."""
     return {
-        entry.claim.id: {
-            "verdict": entry.verdict,
-            "unit": entry.claim.unit,
-            "findings": {
-                found.where: {
-                    "effect": found.effect.estimate, "low": found.effect.low, "high": found.effect.high,
-                    "p_holm": p, "pairs": found.pairs, "speaks": speaks,
-                }
-                for found, p, speaks in entry.findings
-            },
+        best.claim.id: {
+            "verdict": best.verdict,
+            "at_fixed_rate": fixed.verdict,
+            **{name: best.count(name) for name in ("for", "against", "open")},
         }
-        for entry in entries
-    }  # fmt: skip
+        for best, fixed in ledger
+    }
+
+
+def as_table(ledger: Sequence[Line]) -> pd.DataFrame:
+    """Return every finding of the ledger as a row.
+
+    Columns: ``claim``; ``view``, best or fixed; ``study``; ``setting``, see `Finding.where`; ``effect``, ``low`` and
+    ``high`` of its interval, in the claim's unit; ``p``, ``p_holm`` corrected over the claim's findings; ``pairs``;
+    ``speaks``, for, against or open.
+    """
+    rows = [
+        (
+            entry.claim.id, view, found.study, "; ".join(f"{key}={value}" for key, value in found.setting.items()),
+            *found.effect, found.p, p, found.pairs, speaks,
+        )
+        for line in ledger
+        for view, entry in line._asdict().items()
+        for found, p, speaks in entry.findings
+    ]  # fmt: skip
+    columns = [
+        "claim", "view", "study", "setting", "effect", "low", "high", "p", "p_holm", "pairs", "speaks",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def surprises(claims: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Return the ids of the claims whose verdicts differ from what the literature expects, the farthest first."""
+    distance = {claim.id: SURPRISE.get((claim.expected, verdicts[claim.id]), 0) for claim in claims}
+    return sorted((one for one in distance if distance[one]), key=lambda one: -distance[one])

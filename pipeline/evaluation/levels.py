@@ -1,0 +1,142 @@
+"""What each choice is worth: every level of every axis, over all that it was combined with."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.cells import View, at_rate
+from pipeline.evaluation.statistics import (
+    Ranking,
+    Scores,
+    epochs_to,
+    factorial_effects,
+    interquartile_mean_interval,
+    rank,
+    share_interval,
+)
+
+FACTORS = ("activation", "initializer", "batch_norm")
+THRESHOLD = 0.9
+"""Of the best setting's mean validation accuracy: epochs are counted until a network reaches it."""
+RESAMPLES = 1_000
+
+
+class Levels(NamedTuple):
+    """A study's levels."""
+
+    table: pd.DataFrame
+    """See `summarize_levels`."""
+    explained: dict[str, dict[str, float]]
+    """By view, then by axis and pair of axes: share of the variance between settings."""
+
+
+def summarize_levels(networks: pd.DataFrame, history: pd.DataFrame, chance: float, confidence: float) -> Levels:
+    """Return a row for each view, axis and level, over the networks without clipping.
+
+    A network that diverged counts as guessing.
+
+    Columns: ``view``, ``axis``, ``level``, ``networks``; ``diverged`` and ``at_chance``, shares of them, with the
+    bounds ``_low`` and ``_high`` of Wilson's interval; ``accuracy``, the interquartile mean of test accuracy with
+    bounds of its stratified bootstrap interval; ``reached``, the share that came to `THRESHOLD`, and ``epochs``, the
+    median until they did; ``mean_rank`` over the seeds, ``critical_difference`` and Friedman's ``friedman_p``, NaN of
+    levels that were not combined with all others, and where fewer than 3 were.
+
+    Args:
+        networks: a study's, one row each.
+        history: their validation accuracy by epoch.
+        chance: validation accuracy up to which a network has learned nothing.
+        confidence: of the intervals.
+    """
+    generator = np.random.default_rng(0)
+    rows, explained = [], {}
+    for view in get_args(View):
+        chosen = at_rate(networks[networks["clipping"] == "none"], view)
+        if chosen.empty:
+            continue
+        chosen = chosen.assign(
+            score=chosen["test_accuracy"].where(chosen["status"] == "trained", chance),
+            at_chance=(chosen["status"] == "trained") & (chosen["val_accuracy"] <= chance),
+            epochs_needed=_epochs_needed(chosen, history),
+        )
+        factorial = _factorial(chosen)
+        explained[view] = _explained(factorial)
+        for axis in [axis for axis in FACTORS if chosen[axis].nunique() > 1]:
+            ranking = _ranking(factorial, axis, 1 - confidence)
+            for level, group in chosen.groupby(axis, sort=True):
+                rows.append(_level(group, generator, confidence) | {"view": view, "axis": axis, "level": level})
+                if ranking is not None and str(level) in ranking[0]:
+                    rows[-1] |= {"mean_rank": ranking[0][str(level)], "critical_difference": ranking[1]}
+                    rows[-1] |= {"friedman_p": ranking[2]}
+    return Levels(pd.DataFrame(rows, columns=COLUMNS), explained)
+
+
+COLUMNS = [
+    "view", "axis", "level", "networks", "diverged", "diverged_low", "diverged_high", "at_chance", "at_chance_low",
+    "at_chance_high", "accuracy", "accuracy_low", "accuracy_high", "reached", "epochs", "mean_rank",
+    "critical_difference", "friedman_p",
+]  # fmt: skip
+
+
+def _level(group: pd.DataFrame, generator: np.random.Generator, confidence: float) -> dict[str, object]:
+    row: dict[str, object] = {"networks": len(group)}
+    failures = {"diverged": group["status"] != "trained", "at_chance": group["at_chance"]}
+    for name, failed in failures.items():
+        share = share_interval(int(failed.sum()), len(group), confidence)
+        row |= {name: share.estimate, f"{name}_low": share.low, f"{name}_high": share.high}
+    scores = group.pivot_table(index=list(FACTORS), columns="seed", values="score").dropna().to_numpy(np.float64)
+    if len(scores):
+        mean = interquartile_mean_interval(scores, generator, confidence, RESAMPLES)
+        row |= {"accuracy": mean.estimate, "accuracy_low": mean.low, "accuracy_high": mean.high}
+    reached = group.loc[np.isfinite(group["epochs_needed"]), "epochs_needed"]
+    return row | {"reached": len(reached) / len(group), "epochs": reached.median()}
+
+
+def _epochs_needed(chosen: pd.DataFrame, history: pd.DataFrame) -> Scores:
+    """Return the epoch in which each network came to the threshold, infinity where it never did."""
+    threshold = THRESHOLD * chosen.groupby(list(FACTORS))["val_accuracy"].mean().max()
+    key = [*FACTORS, "clipping", "learning_rate", "seed"]
+    curves = history.pivot_table(index=key, columns="epoch", values="val_accuracy", dropna=False)
+    own = curves.reindex(pd.MultiIndex.from_frame(chosen[key]))
+    return epochs_to(own.to_numpy(np.float64), threshold)
+
+
+def _factorial(chosen: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the scores ``[combination, seed]`` of a complete factorial: levels that have holes are left out.
+
+    ``None`` where no axis has two levels left.
+    """
+    scores = chosen.pivot_table(index=list(FACTORS), columns="seed", values="score", sort=True).dropna()
+    while len(scores):
+        sizes = {axis: scores.groupby(level=axis).size() for axis in FACTORS}
+        if len(scores) == np.prod([len(size) for size in sizes.values()]):
+            varied = [axis for axis, size in sizes.items() if len(size) > 1]
+            return scores.droplevel([axis for axis in FACTORS if axis not in varied]) if varied else None
+        coverage = {axis: size * len(size) for axis, size in sizes.items()}
+        axis = min(coverage, key=lambda name: coverage[name].min())
+        scores = scores.drop(index=coverage[axis].idxmin(), level=axis)
+    return None
+
+
+def _explained(factorial: pd.DataFrame | None) -> dict[str, float]:
+    if factorial is None:
+        return {}
+    axes = [str(name) for name in factorial.index.names]
+    shape = [factorial.index.get_level_values(axis).nunique() for axis in axes]
+    effects = factorial_effects(factorial.mean(axis=1).to_numpy().reshape(shape), axes)
+    return {" × ".join(key): share for key, share in effects.explained.items()}
+
+
+def _ranking(
+    factorial: pd.DataFrame | None, axis: str, alpha: float
+) -> tuple[Mapping[str, float], float, float] | None:
+    """Return an axis's mean ranks by level, their critical difference and Friedman's p."""
+    if factorial is None or axis not in factorial.index.names:
+        return None
+    scores = factorial.groupby(level=axis, sort=True).mean()
+    if scores.shape[0] < 3 or scores.shape[1] < 2:
+        return None
+    ranking: Ranking = rank(scores.to_numpy(), alpha)
+    levels = [str(level) for level in scores.index]
+    return dict(zip(levels, ranking.mean_ranks.tolist(), strict=True)), ranking.critical_difference, ranking.p

@@ -1,0 +1,155 @@
+"""Small experiments that claims need besides the grid: a layer's variances, SELU's inputs, what clipping turns, costs.
+
+All are drawn from seeds of their own and need no study. All but `step_times` come out bit for bit the same.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from pipeline.compute.cpu import whole_products
+from pipeline.networks import StackedMLP
+from pipeline.networks.observe import observe
+from pipeline.networks.scores import cross_entropy, tree_sum
+from pipeline.params import BatchNormPlacement, Clipping, Initializer, Params
+from pipeline.theory.functions import activation_function
+from pipeline.training.clipping import clip_gradients
+from pipeline.training.sgd import StackedSGD
+
+SEEDS = range(10)
+SHAPES = {"square": (200, 200), "narrowing": (300, 100), "widening": (100, 300)}
+"""Fan-in and fan-out of a layer; all have the same fan_avg."""
+SAMPLES, FEATURES, CLASSES = 256, 64, 10
+DEPTH, WIDTH = 20, 64
+COSTS: tuple[tuple[str, BatchNormPlacement], ...] = (
+    ("relu", "none"), ("relu", "before"), ("elu", "none"), ("gelu", "none"),
+)  # fmt: skip
+ROUNDS, STEPS = 24, 8
+NETWORKS, BATCH = 16, 32
+
+
+def variance_ratios(params: Params) -> pd.DataFrame:
+    """Send signals and gradients through one linear layer with Glorot's weights.
+
+    Columns: ``shape``, ``fan_in``, ``fan_out``, ``seed``; ``forward``, ln of the output's variance over the input's;
+    ``backward``, ln of the variance of the gradient behind the layer over that in front of it.
+    """
+    generator = torch.Generator().manual_seed(0)
+    tables = []
+    for shape, (fan_in, fan_out) in SHAPES.items():
+        networks = _networks((fan_in, fan_out, 1), "tanh", "none", "glorot_normal", SEEDS, params).double()
+        weight = networks.dense[0].weight.detach()
+        x = torch.randn(SAMPLES, fan_in, generator=generator, dtype=torch.float64)
+        g = torch.randn(SAMPLES, fan_out, generator=generator, dtype=torch.float64)
+        forward = (x @ weight).var((1, 2)) / x.var()
+        backward = (g @ weight.mT).var((1, 2)) / g.var()
+        table = {"shape": shape, "fan_in": fan_in, "fan_out": fan_out, "seed": SEEDS}
+        tables.append(pd.DataFrame(table | {"forward": forward.log().numpy(), "backward": backward.log().numpy()}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def input_moments(params: Params) -> pd.DataFrame:
+    """Send standardised inputs, and inputs between 0 and 1, through deep SELU networks with LeCun's weights.
+
+    Columns: ``inputs`` (standardized, unit), ``seed``; ``off``, how far the worst layer's activations are from mean 0
+    and sd 1.
+    """
+    generator = torch.Generator().manual_seed(0)
+    inputs = {
+        "standardized": torch.randn(SAMPLES, FEATURES, generator=generator),
+        "unit": torch.rand(SAMPLES, FEATURES, generator=generator),
+    }
+    labels = torch.arange(SAMPLES) % CLASSES
+    widths = (FEATURES, *(WIDTH,) * DEPTH, CLASSES)
+    networks = _networks(widths, "selu", "none", "lecun_normal", SEEDS, params).double()
+    tables = []
+    for name, x in inputs.items():
+        seen = observe(networks, activation_function("selu", params.activations), x.double(), labels)
+        off = torch.maximum(seen.mean.abs(), (seen.sd - 1).abs()).amax(1)
+        tables.append(pd.DataFrame({"inputs": name, "seed": SEEDS, "off": off.numpy()}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def clipping_angles(params: Params) -> pd.DataFrame:
+    """Clip the first gradient of ReLU networks with weights from N(0, 1), which is far above every threshold.
+
+    Columns: ``clipping``, ``seed``; ``angle`` between the gradient over all weights before and after, in degrees.
+    """
+    networks = _networks((FEATURES, WIDTH, WIDTH, CLASSES), "relu", "none", "standard_normal", SEEDS, params)
+    with whole_products(len(SEEDS)):
+        next(_steps(networks, BATCH))
+        before = [p.grad.clone() for p in networks.parameters() if p.grad is not None]
+    tables = []
+    modes: tuple[Clipping, ...] = ("value", "norm", "global_norm")
+    for mode in modes:
+        after = [gradient.clone() for gradient in before]
+        clip_gradients(after, [mode] * len(SEEDS), params.clipping)
+        tables.append(pd.DataFrame({"clipping": mode, "seed": SEEDS, "angle": _angles(before, after)}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def step_times(params: Params) -> pd.DataFrame:
+    """Time training steps of several kinds of network side by side, round by round, on one thread of the CPU.
+
+    Columns: ``activation``, ``batch_norm``, ``round``; ``seconds``, the fastest of the round's `STEPS` steps of a stack
+    of `NETWORKS` networks.
+    """
+    seeds = range(NETWORKS)
+    runs = {}
+    for activation, norm in COSTS:
+        networks = _networks((FEATURES, 2 * WIDTH, 2 * WIDTH, CLASSES), activation, norm, "he_normal", seeds, params)
+        runs[activation, norm] = _steps(networks, BATCH)
+    rows = []
+    with whole_products(1):
+        for number, (kind, steps) in product(range(ROUNDS + 1), runs.items()):
+            rows.append((*kind, number, min(_seconds_of(steps) for _ in range(STEPS))))
+    table = pd.DataFrame(rows, columns=["activation", "batch_norm", "round", "seconds"])
+    return table[table["round"] > 0].reset_index(drop=True)  # the first warms up
+
+
+def _seconds_of(steps: Iterator[None]) -> float:
+    start = time.perf_counter()
+    next(steps)
+    return time.perf_counter() - start
+
+
+def _networks(
+    widths: Sequence[int],
+    activation: str,
+    norm: BatchNormPlacement,
+    initializer: Initializer,
+    seeds: Sequence[int],
+    params: Params,
+) -> StackedMLP:
+    initializers = [initializer] * len(seeds)
+    return StackedMLP(widths, activation, norm, initializers, seeds, params.activations, params.batch_norm, 1.0)
+
+
+def _steps(networks: StackedMLP, batch: int) -> Iterator[None]:
+    """Yield after each step of training on noise; its gradients are still there."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(networks.networks, batch, FEATURES, generator=generator)
+    y = torch.randint(CLASSES, (networks.networks, batch), generator=generator)
+    optimizer = StackedSGD(networks.parameters(), torch.full((networks.networks,), 1e-4), 0.0, nesterov=False)
+    while True:
+        optimizer.zero_grad()
+        cross_entropy(networks(x), y).mean(1).sum().backward()
+        optimizer.step()
+        yield
+
+
+def _angles(before: Sequence[Tensor], after: Sequence[Tensor]) -> np.ndarray:
+    """Return each network's angle between two gradients over all weights, in degrees."""
+
+    def inner(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        products = [tree_sum((a.double() * b.double()).flatten(1)) for a, b in zip(first, second, strict=True)]
+        return tree_sum(torch.stack(products, 1))
+
+    cosine = inner(before, after) / (inner(before, before) * inner(after, after)).sqrt()
+    angles: np.ndarray = torch.rad2deg(torch.acos(cosine.clamp(max=1.0))).numpy()
+    return angles

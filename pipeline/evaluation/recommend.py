@@ -1,0 +1,81 @@
+"""Which setting to take: the best one, those that are as good in practice, the simplest and the most robust of them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.cells import SETTING, View, at_rate
+from pipeline.evaluation.statistics import Scores, mean_interval
+from pipeline.params import AXES
+
+LEARNED_OR_RANDOM = ("prelu", "rrelu")
+
+
+def recommend(networks: pd.DataFrame, margin: float, confidence: float, view: View = "best") -> list[dict[str, Any]]:
+    """Return the best setting and those within its equivalence region, the best first; none where all diverged.
+
+    A setting is as good in practice where its mean validation accuracy is at most the margin below the best one's.
+    Settings in which a network diverged are left out.
+
+    Args:
+        networks: a study's, one row each.
+        margin: the region of practical equivalence, in accuracy.
+        confidence: of the interval of the paired differences.
+        view: at which learning rates.
+
+    Returns:
+        Of each setting the axes; ``val_accuracy`` and ``test_accuracy``, means; ``difference`` of validation accuracy
+        to the best, paired by seed, with ``low`` and ``high``; ``parts``, see `parts`; ``lowest``, the lowest
+        validation accuracy over all learning rates and seeds of the setting, 0 where one diverged.
+    """
+    chosen = at_rate(networks, view)
+    whole = chosen.groupby(SETTING)["status"].transform(lambda status: (status == "trained").all())
+    table = chosen[whole].pivot_table(index=list(AXES), columns="seed", values="val_accuracy", sort=True)
+    scores: dict[Any, Scores] = dict(zip(table.index, table.to_numpy(np.float64), strict=True))
+    if not scores:
+        return []
+    best = max(scores.values(), key=np.nanmean)
+    lowest = (
+        networks["val_accuracy"]
+        .where(networks["status"] == "trained", 0.0)
+        .groupby([networks[axis] for axis in SETTING])
+        .min()
+    )
+    test = chosen.groupby(list(AXES))["test_accuracy"].mean()
+    rows = []
+    for key, own in sorted(scores.items(), key=lambda item: -np.nanmean(item[1])):
+        if np.nanmean(own) < np.nanmean(best) - margin:
+            break
+        cell = dict(zip(AXES, key, strict=True))
+        difference = own - best
+        apart = mean_interval(difference[np.isfinite(difference)], confidence)
+        rows.append(
+            cell
+            | {"val_accuracy": float(np.nanmean(own)), "test_accuracy": float(test[key])}
+            | {"difference": apart.estimate, "low": apart.low, "high": apart.high}
+            | {"parts": parts(cell), "lowest": float(lowest[tuple(cell[axis] for axis in SETTING)])}
+        )
+    return rows
+
+
+def parts(cell: dict[str, Any]) -> int:
+    """Count what a setting has beyond a plain network: batch norm, clipping, learned slopes, a fitted start."""
+    return sum(
+        (
+            cell["batch_norm"] != "none",
+            cell["clipping"] != "none",
+            cell["activation"] in LEARNED_OR_RANDOM,
+            cell["initializer"] == "critical",
+        )
+    )
+
+
+def simplest(settings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the setting with the fewest parts; of several, the best."""
+    return min(settings, key=lambda setting: (setting["parts"], -setting["val_accuracy"]))
+
+
+def most_robust(settings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the setting whose worst network is the best, over learning rates and seeds."""
+    return max(settings, key=lambda setting: setting["lowest"])

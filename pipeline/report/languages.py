@@ -1,0 +1,79 @@
+"""The report's languages: English stands in the templates and in the code, Korean in ``ko.po``."""
+
+import gettext
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+LANGUAGES = {"en": "English", "ko": "한국어"}
+FOLDER = Path(__file__).parent
+AS_THEY_ARE = {"field", "type", "mark", "format", "name", "scheme", "$schema"}
+"""Keys of a Vega-Lite specification whose values are not read by people."""
+
+
+def N_(text: str) -> str:  # noqa: N802
+    """Mark a text for translation where it stands; it is translated where it is shown."""
+    return text
+
+
+PHRASES = {
+    "batch_norm": N_("batch norm %s"),
+    "clipping": N_("clipping %s"),
+    "labels": N_("%s labels"),
+    "layer": N_("layer %s"),
+    "layers": N_("%s layers"),
+    "learning_rate": N_("learning rate %s"),
+    "shape": N_("%s layer"),
+}
+"""How a finding's setting is told, by its key; what is not here is told by its level alone."""
+LEVELS = (
+    N_("probe"), N_("before the first step"), N_("after training"), N_("inputs between 0 and 1"),
+    N_("batch norm before"), N_("square"), N_("narrowing"), N_("widening"),
+)  # fmt: skip
+"""Of the settings, those that are words and not names."""
+
+
+def tell(study: str, setting: str, language: gettext.NullTranslations) -> str:
+    """Return where a finding was made, in words: ``digits, batch norm none, elu − relu``.
+
+    Args:
+        study: its name, or ``probe``.
+        setting: ``key=level; key=level``, as `pipeline.evaluation.claims.ledger.as_table` has it.
+        language: of the words.
+    """
+    words = [language.gettext(study)]
+    for pair in setting.split("; "):
+        key, level = pair.split("=", 1)
+        words.append(language.gettext(PHRASES.get(key, "%s")) % language.gettext(level).replace("_", " "))
+    return ", ".join(words)
+
+
+def translations(language: str) -> gettext.NullTranslations:
+    """Return a language's translations; what has none stays English."""
+    path = FOLDER / f"{language}.po"
+    if not path.is_file():
+        return gettext.NullTranslations()
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def words_of(specification: Any, language: gettext.NullTranslations) -> dict[str, str]:
+    """Return the texts of a chart that are translated, with their translations."""
+    words: dict[str, str] = {}
+    if isinstance(specification, str):
+        translated = language.gettext(specification) if specification else ""
+        return {specification: translated} if translated != specification else {}
+    values: list[Any] = []
+    if isinstance(specification, dict):
+        values = [value for key, value in specification.items() if key not in AS_THEY_ARE]
+    elif isinstance(specification, list):
+        values = specification
+    for value in values:
+        words |= words_of(value, language)
+    return words

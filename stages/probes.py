@@ -1,0 +1,21 @@
+"""Stage ``probes``: small experiments that claims need besides the grid. Usage: ``python -m stages.probes``."""
+
+from pipeline.evaluation.probes import clipping_angles, input_moments, step_times, variance_ratios
+from pipeline.params import load_params
+from stages import RESULTS, run
+
+PROBES = {"variances": variance_ratios, "moments": input_moments, "angles": clipping_angles, "steps": step_times}
+
+
+def main() -> None:
+    """Write ``results/probes``."""
+    params = load_params()
+    folder = RESULTS / "probes"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, probe in PROBES.items():
+        probe(params).to_parquet(folder / f"{name}.parquet", index=False)
+    print(f"probes: {', '.join(PROBES)}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,81 @@
+"""What each choice is worth, on tables whose answer is known."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.evaluation.levels import summarize_levels
+
+ACTIVATIONS, INITIALIZERS, NORMS = ("relu", "sigmoid", "tanh"), ("he_normal", "lecun_normal"), ("none", "before")
+WORTH = {"relu": 0.1, "tanh": 0.0, "sigmoid": -0.3}
+
+
+def tables(rates: tuple[float, ...] = (0.01, 0.1)) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return networks whose accuracy depends on activation, a little on the seed, and is better at the highest rate."""
+    names = ["activation", "initializer", "batch_norm", "clipping", "learning_rate", "seed"]
+    networks = pd.DataFrame(product(ACTIVATIONS, INITIALIZERS, NORMS, ["none"], rates, range(4)), columns=names)
+    networks = networks.assign(status="trained", health="healthy", epochs=3)
+    accuracy = 0.7 + networks["activation"].map(WORTH) + 0.01 * networks["seed"]
+    networks["val_accuracy"] = networks["test_accuracy"] = accuracy + 0.05 * (networks["learning_rate"] == max(rates))
+    history = networks[[*names, "val_accuracy"]].merge(pd.DataFrame({"epoch": [1, 2, 3]}), how="cross")
+    history["val_accuracy"] *= history["epoch"] / 3
+    return networks, history
+
+
+def rows(table: pd.DataFrame, view: str = "best", axis: str = "activation") -> pd.DataFrame:
+    return table[(table["view"] == view) & (table["axis"] == axis)].set_index("level")
+
+
+def test_levels_have_their_accuracy_and_rank() -> None:
+    levels = rows(summarize_levels(*tables(), 0.1, 0.95).table)
+    middle = 0.7 + 0.05 + 0.015  # the seeds' middle two
+    for activation, worth in WORTH.items():
+        assert levels.loc[activation, "accuracy"] == pytest.approx(middle + worth)
+    assert levels["mean_rank"].to_dict() == {"relu": 1.0, "tanh": 2.0, "sigmoid": 3.0}
+    assert (levels["accuracy_low"] < levels["accuracy"]).all()
+    assert (levels["networks"] == 16).all()
+
+
+def test_the_fixed_view_is_at_the_lowest_of_equally_frequent_rates() -> None:
+    table = summarize_levels(*tables(), 0.1, 0.95).table
+    best, fixed = (rows(table, view)["accuracy"] for view in ("best", "fixed"))
+    np.testing.assert_allclose(best - fixed, 0.05)
+
+
+def test_activation_explains_what_it_alone_decides() -> None:
+    explained = summarize_levels(*tables(), 0.1, 0.95).explained["best"]
+    assert explained["activation"] == pytest.approx(1)
+    assert sum(explained.values()) == pytest.approx(1)
+
+
+def test_failures_are_shares_with_their_interval() -> None:
+    networks, history = tables(rates=(0.1,))
+    sigmoid = networks["activation"] == "sigmoid"
+    networks.loc[sigmoid & (networks["seed"] == 0), "status"] = "diverged"
+    networks.loc[sigmoid & (networks["seed"] == 0), ["val_accuracy", "test_accuracy"]] = np.nan
+    networks.loc[sigmoid & (networks["seed"] == 1), ["val_accuracy"]] = 0.1
+    levels = rows(summarize_levels(networks, history, 0.12, 0.95).table)
+    assert levels.loc["sigmoid", "diverged"] == levels.loc["sigmoid", "at_chance"] == 0.25
+    assert levels.loc["sigmoid", "diverged_low"] < 0.25 < levels.loc["sigmoid", "diverged_high"]
+    assert levels.loc["relu", "diverged"] == levels.loc["relu", "at_chance"] == 0
+    assert 0 < levels.loc["relu", "diverged_high"] < 0.3
+
+
+def test_epochs_are_counted_until_nine_tenths_of_the_best() -> None:
+    levels = rows(summarize_levels(*tables(rates=(0.1,)), 0.1, 0.95).table)
+    assert levels.loc["relu", ["reached", "epochs"]].tolist() == [1.0, 3.0]
+    assert levels.loc["sigmoid", "reached"] == 0
+    assert np.isnan(levels.loc["sigmoid", "epochs"])
+
+
+def test_a_level_that_was_not_combined_with_all_others_has_no_rank() -> None:
+    networks, history = tables()
+    extra = networks[(networks["activation"] == "relu") & (networks["batch_norm"] == "none")]
+    networks = pd.concat([networks, extra.assign(initializer="standard_normal")])
+    levels = summarize_levels(networks, history, 0.1, 0.95)
+    assert rows(levels.table)["mean_rank"].to_dict() == {"relu": 1.0, "tanh": 2.0, "sigmoid": 3.0}
+    assert rows(levels.table, axis="initializer")["mean_rank"].isna().all()
+    assert levels.explained["best"]["activation"] == pytest.approx(1)
+    assert levels.table["accuracy"].notna().all()

@@ -1,0 +1,68 @@
+"""Which setting to take, on a handful of networks whose answer is known."""
+
+import pandas as pd
+import pytest
+
+from pipeline.evaluation.published import published_settings
+from pipeline.evaluation.recommend import most_robust, recommend, simplest
+
+ROWS = [
+    # initializer, activation, batch_norm, clipping, rate, accuracies of seeds 0 and 1
+    ("he_normal", "relu", "before", "none", 0.1, (0.99, 0.97)),
+    ("he_normal", "relu", "before", "none", 0.01, (0.60, 0.61)),
+    ("lecun_normal", "selu", "none", "none", 0.1, (0.97, 0.984)),
+    ("lecun_normal", "selu", "none", "none", 0.01, (0.80, 0.80)),
+    ("critical", "tanh", "none", "none", 0.1, (0.978, 0.978)),
+    ("critical", "tanh", "none", "none", 0.01, (0.95, 0.95)),
+    ("he_normal", "tanh", "none", "none", 0.1, (0.9, 0.9)),
+    ("he_normal", "prelu", "none", "norm", 0.1, (0.999, None)),
+]
+
+
+@pytest.fixture
+def networks() -> pd.DataFrame:
+    names = ["initializer", "activation", "batch_norm", "clipping", "learning_rate"]
+    return pd.DataFrame(
+        dict(zip(names, axes, strict=True))
+        | {"seed": seed, "val_accuracy": accuracy, "test_accuracy": accuracy}
+        | {"status": "trained" if accuracy else "diverged"}
+        for *axes, accuracies in ROWS
+        for seed, accuracy in enumerate(accuracies)
+    ).astype({"val_accuracy": float, "test_accuracy": float})
+
+
+def test_those_within_the_margin_are_as_good_as_the_best(networks) -> None:
+    settings = recommend(networks, 0.005, 0.95)
+    assert [setting["activation"] for setting in settings] == ["relu", "tanh", "selu"]
+    assert [setting["val_accuracy"] for setting in settings] == pytest.approx([0.98, 0.978, 0.977])
+    assert [setting["difference"] for setting in settings] == pytest.approx([0, -0.002, -0.003])
+    assert settings[2]["low"] < -0.003 < settings[2]["high"]
+    assert len(recommend(networks, 0.001, 0.95)) == 1
+
+
+def test_the_simplest_has_the_fewest_parts(networks) -> None:
+    settings = recommend(networks, 0.005, 0.95)
+    assert [setting["parts"] for setting in settings] == [1, 1, 0]
+    assert simplest(settings)["activation"] == "selu"
+
+
+def test_the_most_robust_has_the_best_worst_network_over_rates_and_seeds(networks) -> None:
+    settings = recommend(networks, 0.005, 0.95)
+    assert [setting["lowest"] for setting in settings] == [0.60, 0.95, 0.80]
+    assert most_robust(settings)["activation"] == "tanh"
+
+
+def test_a_setting_in_which_a_network_diverged_is_not_recommended(networks) -> None:
+    assert "prelu" not in {setting["activation"] for setting in recommend(networks, 0.5, 0.95)}
+    assert recommend(networks[networks["activation"] == "prelu"], 0.005, 0.95) == []
+
+
+def test_published_settings_stand_beside_what_a_further_run_is_expected_to_be() -> None:
+    axes = {"activation": "prelu", "initializer": "he_normal", "batch_norm": "none", "clipping": "none"}
+    rows = [axes | {"learning_rate": 0.001, "seed": seed, "val_accuracy": 0.84 + 0.001 * seed} for seed in range(5)]
+    found = published_settings("fashion_notebook", pd.DataFrame(rows), 0.95)
+    (row,) = found.to_dict("records")
+    assert row["val_accuracy"] == 0.8398
+    assert row["measured"] == pytest.approx(0.842)
+    assert row["high"] - row["measured"] == pytest.approx(2.776 * 0.001581 * (1 + 1 / 5) ** 0.5, rel=1e-3)
+    assert published_settings("digits", pd.DataFrame(rows), 0.95).empty

@@ -10,6 +10,7 @@ from pipeline.errors import DataError, ParamsError
 from pipeline.params import load_params
 from pipeline.training.engine import choose_device, device_name
 from pipeline.training.store import NetworkStore, Origin
+from pipeline.transfer.engine import Experiment
 from stages import PREPARED, run
 
 
@@ -26,14 +27,18 @@ def main(*words: str) -> None:
     print(f"{store.folder}: {len(sizes):,} networks, {_megabytes(sum(sizes.values()))}")
     for name, study in params.studies.items():
         try:
-            card = data.load(PREPARED / name).card
+            dataset = data.load(PREPARED / name)
         except DataError:
             continue  # a study that was never prepared has no networks
-        origin = Origin(study, params, card, device)
-        networks = study.networks()
-        digests = {origin.digest(network) for network in networks} & sizes.keys()
-        used |= digests
-        print(f"  {name}: {len(digests):,} of {len(networks):,}, {_megabytes(sum(sizes[d] for d in digests))}")
+        origin = Origin(study, params, dataset.card, device)
+        wanted = {name: {origin.digest(network) for network in study.networks()}}
+        for experiment, transfer in params.transfer.get(name, {}).items():
+            title = f"{name}, {experiment}"
+            wanted[title] = Experiment(title, study, params, dataset, transfer, store).digests
+        for title, digests in wanted.items():
+            kept = digests & sizes.keys()
+            used |= kept
+            print(f"  {title}: {len(kept):,} of {len(digests):,}, {_megabytes(sum(sizes[d] for d in kept))}")
     unused = len(sizes) - len(used)
     if "--prune" in words:
         count, size = store.prune(used)

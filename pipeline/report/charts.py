@@ -52,7 +52,7 @@ def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
         color=alt.Color(
             "setting:N",
             title=None,
-            legend=alt.Legend(orient="bottom", columns=1, labelLimit=320, symbolType="stroke", symbolOpacity=1),
+            legend=alt.Legend(orient="bottom", columns=1, symbolType="stroke", symbolOpacity=1),
         ),
     )
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q")
@@ -152,7 +152,7 @@ def reuse_chart(summary: pd.DataFrame) -> dict[str, Any]:
         ],
     )
     bars = base.mark_rule().encode(y="gain_low:Q", y2="gain_high:Q")
-    zero = alt.Chart().mark_rule(strokeDash=[4, 4], opacity=0.6).encode(y=alt.datum(0))
+    zero = alt.Chart().mark_rule(strokeDash=[4, 4], color=SIDES["open"]).encode(y=alt.datum(0))
     chart = alt.layer(zero, bars, points, data=table).properties(width=270, height=220)
     facets = chart.facet(facet=alt.Facet("later:N", title=None, sort=["frozen all the time"]), columns=2)
     specification: dict[str, Any] = facets.properties(background="transparent").to_dict()
@@ -190,7 +190,7 @@ def forest_chart(findings: pd.DataFrame, margin: float, unit: str) -> dict[str, 
         margin: of what is practically none.
         unit: of the effects.
     """
-    where = alt.Y("where:N", title=None, sort=None, axis=alt.Axis(labelLimit=260))
+    where = alt.Y("where:N", title=None, sort=None)
     side = alt.Color(
         "speaks:N",
         title=N_("speaks"),
@@ -211,7 +211,7 @@ def forest_chart(findings: pd.DataFrame, margin: float, unit: str) -> dict[str, 
         x=effect, y=where, color=side, shape=shape, tooltip=words
     )  # fmt: skip
     bars = alt.Chart().mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=where, color=side, tooltip=words)
-    zero = alt.Chart().mark_rule(strokeDash=[4, 4], opacity=0.7).encode(x=alt.datum(0))
+    zero = alt.Chart().mark_rule(strokeDash=[4, 4], color=SIDES["open"]).encode(x=alt.datum(0))
     layers = [zero, bars, points]
     if margin:
         # Of one row, or the bands of all rows would lie on top of each other
@@ -250,7 +250,9 @@ def cell_charts() -> dict[str, dict[str, Any]]:
     line = curve.mark_line(point=True).encode(
         x=x,
         y=alt.Y("accuracy:Q", title=N_("accuracy"), scale=alt.Scale(zero=False)),
-        color=alt.Color("part:N", title=None, legend=alt.Legend(orient="top")),
+        color=alt.Color(
+            "part:N", title=None, sort=["validation", "training"], legend=alt.Legend(orient="top", symbolOpacity=1)
+        ),
         tooltip=[
             alt.Tooltip("part:N", title=N_("part")),
             alt.Tooltip("epoch:Q", title=N_("epoch")),
@@ -264,19 +266,18 @@ def cell_charts() -> dict[str, dict[str, Any]]:
         "activation_sd": N_("sd of the activations"),
         "dead": N_("dead share of the units"),
     }
+    scales = {
+        "gradient": alt.Scale(type="log"),
+        "activation_sd": alt.Scale(zero=True),
+        "dead": alt.Scale(domain=[0, 1]),
+    }
     for measure, title in titles.items():
-        scale = alt.Scale(type="log") if measure == "gradient" else alt.Scale(zero=True)
         chart = (
             alt.Chart(alt.NamedData("layers"))
             .mark_line(point=True)
             .encode(
                 x=alt.X("layer:Q", title=N_("hidden layer"), axis=alt.Axis(tickMinStep=1, format="d")),
-                y=alt.Y(
-                    f"{measure}:Q",
-                    title=title,
-                    scale=scale,
-                    axis=alt.Axis(format=".0e" if measure == "gradient" else "~g"),
-                ),
+                y=alt.Y(f"{measure}:Q", title=title, scale=scales[measure], axis=alt.Axis(format="~g", tickCount=5)),
                 color=alt.Color(
                     "epoch:O", title=N_("epoch"), scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="top")
                 ),

@@ -23,12 +23,19 @@ function translated(value, words) {
 }
 
 function draw(place, specification) {
+  const room = place.clientWidth;
   return vegaEmbed(place, translated(specification, data.words[language]), {
     actions: false,
     renderer: "svg",
     theme: dark.matches ? "dark" : undefined,
-    config: { background: "transparent", font: "system-ui, sans-serif" },
-  });
+    config: {
+      background: "transparent",
+      font: "system-ui, sans-serif",
+      axis: dark.matches ? { gridColor: "#30363d", domainColor: "#59636e", tickColor: "#59636e" } : {},
+      axisY: { labelLimit: room / 3 },
+      legend: { labelLimit: room - 40 },
+    },
+  }).then(() => place.querySelector("svg").setAttribute("aria-hidden", "true")); // the place has the chart's words
 }
 
 // A chart is drawn when it comes near the screen: the page opens at once, however many there are.

@@ -78,13 +78,19 @@ class Experiment:
         self.device, self.workers = device_name(device), workers_of(params, device)
         data = " ".join(task.card.sha256 for task in self.tasks.values())
         self.origin = TransferOrigin(transfer, params, data, self.device)
+        self.of_a = networks_of_a(transfer, len(self.tasks["A"].train.y))
+        self.of_b = networks_of_b(transfer)
         self.weights: dict[int, Weights] = {}
         """Of A's networks, by seed."""
 
+    @property
+    def digests(self) -> set[str]:
+        """The keys of its networks in the store."""
+        return {self.origin.digest(network) for network in [*self.of_a, *self.of_b]}
+
     def run(self) -> Trained:
         """Train what the store has not, A's networks first."""
-        of_a = networks_of_a(self.transfer, len(self.tasks["A"].train.y))
-        of_b = networks_of_b(self.transfer)
+        of_a, of_b = self.of_a, self.of_b
         found = self.store.load_all([*of_a, *of_b], self.origin) if self.store else {}
         missing = [network for network in of_b if network not in found]
         wanted = {network.seed for network in missing if network.reused}

@@ -1,5 +1,6 @@
 """The ledger: verdicts follow from findings; nothing is found where there is nothing, and what is planted is found."""
 
+import re
 from itertools import product
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.evaluation.claims.ledger import (
 from pipeline.evaluation.probes import clipping_angles, input_moments, step_times, variance_ratios
 from pipeline.evaluation.statistics import Interval
 from pipeline.training.names import MEASURES
+from tests.conftest import ROOT
 
 ACTIVATIONS = ("sigmoid", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_sigmoid", "swish", "mish")
 SEEDS = range(5)
@@ -168,6 +170,21 @@ def test_a_finding_can_be_computed_again_from_the_tables(mini) -> None:
     half = stats.t.ppf(0.975, 4) * effects.std() / np.sqrt(5)
     assert found["none"].effect.high - found["none"].effect.estimate == pytest.approx(half)
     assert found["none"].p == pytest.approx(stats.ttest_1samp(effects, 0).pvalue)
+
+
+def test_the_documented_query_gives_the_ledgers_numbers(mini, tmp_path, monkeypatch, capsys) -> None:
+    tables = study(mini, np.random.default_rng(6), {"sigmoid": -0.1})
+    (tmp_path / "results/digits").mkdir(parents=True)
+    (tmp_path / "report").mkdir()
+    tables.networks.to_parquet(tmp_path / "results/digits/networks.parquet")
+    as_table(keep_ledger(CLAIMS, Evidence({"digits": tables}), 0.05)).to_parquet(tmp_path / "report/findings.parquet")
+    monkeypatch.chdir(tmp_path)
+    namespace: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/claims.md").read_text(), re.DOTALL):
+        exec(block, namespace)  # noqa: S102 (our own documentation)
+    computed, written = capsys.readouterr().out.splitlines()
+    assert computed == written
+    assert computed.startswith("+")
 
 
 def test_a_verdict_at_a_fixed_rate_looks_at_no_other(mini) -> None:

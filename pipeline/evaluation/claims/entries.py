@@ -430,7 +430,7 @@ CLAIMS = (
     ),
     Claim(
         "elu-zero-mean", "ELU brings mean activations closer to 0 than ReLU.", "ELU and SELU",
-        "|mean activation| of the layers at the end, ReLU less ELU", "activation", 0.0, "supported", "true",
+        "|mean activation| of the layers at the end, ReLU less ELU", "activation value", 0.0, "supported", "true",
         "Clevert et al. 2016", GRIDS, found(elu_is_centred),
     ),
     Claim(
@@ -454,13 +454,13 @@ CLAIMS = (
     ),
     Claim(
         "selu-self-normalises", "SELU keeps mean 0 and standard deviation 1 in every layer.", "ELU and SELU",
-        "0.5 less the worst layer's distance from them", "activation", 0.0, "supported", "true near the fixed point",
-        "Klambauer et al. 2017", GRIDS, found(selu_normalises),
+        "0.5 less the worst layer's distance from them", "activation value", 0.0, "supported",
+        "true near the fixed point", "Klambauer et al. 2017", GRIDS, found(selu_normalises),
     ),
     Claim(
         "selu-conditions", "SELU stops normalising where its conditions are not met.", "ELU and SELU",
         "the worst layer's distance from mean 0 and sd 1 before the first step, one condition broken less none",
-        "activation", 0.0, "supported", "true", "Klambauer et al. 2017", GRIDS, found(selu_needs_its_conditions),
+        "activation value", 0.0, "supported", "true", "Klambauer et al. 2017", GRIDS, found(selu_needs_its_conditions),
     ),
     Claim(
         "selu-deep", "SELU is better than the others in very deep plain networks.", "ELU and SELU",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.cells import SETTING, View, at_rate
-from pipeline.evaluation.statistics import Scores, mean_interval
+from pipeline.evaluation.statistics import Scores, compare, holm
 from pipeline.params import AXES
 
 LEARNED_OR_RANDOM = ("prelu", "rrelu")
@@ -26,8 +26,10 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float, view: Vi
 
     Returns:
         Of each setting the axes; ``val_accuracy`` and ``test_accuracy``, means; ``difference`` of validation accuracy
-        to the best, paired by seed, with ``low`` and ``high``; ``parts``, see `parts`; ``lowest``, the lowest
-        validation accuracy over all learning rates and seeds of the setting, 0 where one diverged.
+        to the best, paired by seed, with ``low`` and ``high``; ``improvement``, the probability that it beats the best
+        on a seed; ``p_holm`` of a sign-flip test, corrected for the number of settings; ``parts``, see `parts`;
+        ``lowest``, the lowest validation accuracy over all learning rates and seeds of the setting, 0 where one
+        diverged.
     """
     chosen = at_rate(networks, view)
     whole = chosen.groupby(SETTING)["status"].transform(lambda status: (status == "trained").all())
@@ -43,19 +45,22 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float, view: Vi
         .min()
     )
     test = chosen.groupby(list(AXES))["test_accuracy"].mean()
-    rows = []
+    generator = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
     for key, own in sorted(scores.items(), key=lambda item: -np.nanmean(item[1])):
         if np.nanmean(own) < np.nanmean(best) - margin:
             break
         cell = dict(zip(AXES, key, strict=True))
-        difference = own - best
-        apart = mean_interval(difference[np.isfinite(difference)], confidence)
+        compared = compare(own, best, generator, confidence)
         rows.append(
             cell
             | {"val_accuracy": float(np.nanmean(own)), "test_accuracy": float(test[key])}
-            | {"difference": apart.estimate, "low": apart.low, "high": apart.high}
+            | {"difference": compared.difference.estimate, "low": compared.difference.low}
+            | {"high": compared.difference.high, "improvement": compared.improvement, "p_holm": compared.p}
             | {"parts": parts(cell), "lowest": float(lowest[tuple(cell[axis] for axis in SETTING)])}
         )
+    for row, p in zip(rows[1:], holm([row["p_holm"] for row in rows[1:]]), strict=True):
+        row["p_holm"] = p
     return rows
 
 

@@ -55,6 +55,7 @@ class GridProgress:
         self.console.print(
             f"{self.title}: {done} networks trained in {seconds:.1f} s, best val accuracy {self.best:.4f}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def epoch_done(self, networks: int, best: float) -> None:
@@ -69,7 +70,7 @@ class GridProgress:
             left = (now - self.started) * (1 - share) / share
             self.console.print(
                 f"{self.title}: {self.done:,}/{self.networks:,} networks, {left:.0f} s left, "
-                f"best val accuracy {self.best:.4f}", highlight=False,
+                f"best val accuracy {self.best:.4f}", highlight=False, soft_wrap=True,
             )  # fmt: skip
 
     def stack_done(self, networks: int) -> None:

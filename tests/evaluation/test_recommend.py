@@ -37,6 +37,8 @@ def test_those_within_the_margin_are_as_good_as_the_best(networks) -> None:
     assert [setting["val_accuracy"] for setting in settings] == pytest.approx([0.98, 0.978, 0.977])
     assert [setting["difference"] for setting in settings] == pytest.approx([0, -0.002, -0.003])
     assert settings[2]["low"] < -0.003 < settings[2]["high"]
+    assert [setting["improvement"] for setting in settings[1:]] == [0.5, 0.5]  # on one seed of two
+    assert [setting["p_holm"] for setting in settings[1:]] == [1, 1]  # which two seeds cannot tell
     assert len(recommend(networks, 0.001, 0.95)) == 1
 
 

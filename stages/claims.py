@@ -21,7 +21,7 @@ def main() -> None:
         networks, history, layers, transfer = _tables(RESULTS / name, "networks", "history", "layers", "transfer")
         studies[name] = StudyTables(params.study(name), networks, history, layers, transfer)
     evidence = Evidence(studies, Probes(*_tables(RESULTS / "probes", *Probes._fields)))
-    ledger = keep_ledger(CLAIMS, evidence, 1 - params.evaluation.confidence)
+    ledger = keep_ledger(CLAIMS, evidence)
     metrics = as_metrics(ledger)
     REPORT.mkdir(exist_ok=True)
     (REPORT / "claims.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")

@@ -41,14 +41,19 @@ def best_rates(cells: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop_duplicates(SETTING)
 
 
+def guess_accuracy(card: Card) -> float:
+    """Return the validation accuracy of always naming the most frequent class."""
+    counts = np.array(card.class_counts["validation"])
+    return float(counts.max() / counts.sum())
+
+
 def chance_limit(card: Card) -> float:
     """Return the validation accuracy up to which a network has learned nothing.
 
     What always naming the most frequent class gets, and two standard errors more.
     """
-    counts = np.array(card.class_counts["validation"])
-    share, samples = counts.max() / counts.sum(), counts.sum()
-    return float(share + 2 * math.sqrt(share * (1 - share) / samples))
+    share, samples = guess_accuracy(card), sum(card.class_counts["validation"])
+    return share + 2 * math.sqrt(share * (1 - share) / samples)
 
 
 def summarize_cells(networks: pd.DataFrame, card: Card, confidence: float) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
 
 from pipeline.data import Dataset
-from pipeline.evaluation.cells import chance_limit, summarize_cells
+from pipeline.evaluation.cells import chance_limit, guess_accuracy, summarize_cells
 from pipeline.evaluation.champion import architecture, choose_champion, describe, predict, retrain, save_champion
 from pipeline.evaluation.files import CHAMPION_FOLDER, Evaluation, save_evaluation
 from pipeline.evaluation.levels import summarize_levels
@@ -27,7 +27,7 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
     networks = results.networks
     confidence, chance = params.evaluation.confidence, chance_limit(dataset.card)
     cells = summarize_cells(networks, dataset.card, confidence)
-    levels = summarize_levels(networks, results.history, chance, confidence)
+    levels = summarize_levels(networks, results.history, guess_accuracy(dataset.card), chance, confidence)
     recommended = recommend(networks, params.evaluation.equivalence, confidence)
     metrics: dict[str, Any] = {
         "networks": len(networks),

@@ -32,10 +32,12 @@ class Levels(NamedTuple):
     """By view, then by axis and pair of axes: share of the variance between settings."""
 
 
-def summarize_levels(networks: pd.DataFrame, history: pd.DataFrame, chance: float, confidence: float) -> Levels:
+def summarize_levels(
+    networks: pd.DataFrame, history: pd.DataFrame, guess: float, limit: float, confidence: float
+) -> Levels:
     """Return a row for each view, axis and level, over the networks without clipping.
 
-    A network that diverged counts as guessing.
+    A network that diverged counts as guessing. A setting that lacks a seed which others have is left out of accuracies.
 
     Columns: ``view``, ``axis``, ``level``, ``networks``; ``diverged`` and ``at_chance``, shares of them, with the
     bounds ``_low`` and ``_high`` of Wilson's interval; ``accuracy``, the interquartile mean of test accuracy with
@@ -46,18 +48,20 @@ def summarize_levels(networks: pd.DataFrame, history: pd.DataFrame, chance: floa
     Args:
         networks: a study's, one row each.
         history: their validation accuracy by epoch.
-        chance: validation accuracy up to which a network has learned nothing.
+        guess: accuracy of always naming the most frequent class.
+        limit: validation accuracy up to which a network has learned nothing.
         confidence: of the intervals.
     """
     generator = np.random.default_rng(0)
     rows, explained = [], {}
     for view in get_args(View):
-        chosen = at_rate(networks[networks["clipping"] == "none"], view)
+        chosen = at_rate(networks, view)
+        chosen = chosen[chosen["clipping"] == "none"]
         if chosen.empty:
             continue
         chosen = chosen.assign(
-            score=chosen["test_accuracy"].where(chosen["status"] == "trained", chance),
-            at_chance=(chosen["status"] == "trained") & (chosen["val_accuracy"] <= chance),
+            score=chosen["test_accuracy"].where(chosen["status"] == "trained", guess),
+            at_chance=(chosen["status"] == "trained") & (chosen["val_accuracy"] <= limit),
             epochs_needed=_epochs_needed(chosen, history),
         )
         factorial = _factorial(chosen)
@@ -97,6 +101,8 @@ def _epochs_needed(chosen: pd.DataFrame, history: pd.DataFrame) -> Scores:
     """Return the epoch in which each network came to the threshold, infinity where it never did."""
     threshold = THRESHOLD * chosen.groupby(list(FACTORS))["val_accuracy"].mean().max()
     key = [*FACTORS, "clipping", "learning_rate", "seed"]
+    if history.empty:
+        return np.full(len(chosen), np.inf)
     curves = history.pivot_table(index=key, columns="epoch", values="val_accuracy", dropna=False)
     own = curves.reindex(pd.MultiIndex.from_frame(chosen[key]))
     return epochs_to(own.to_numpy(np.float64), threshold)

@@ -46,8 +46,9 @@ def variance_ratios(params: Params) -> pd.DataFrame:
         weight = networks.dense[0].weight.detach()
         x = torch.randn(SAMPLES, fan_in, generator=generator, dtype=torch.float64)
         g = torch.randn(SAMPLES, fan_out, generator=generator, dtype=torch.float64)
-        forward = (x @ weight).var((1, 2)) / x.var()
-        backward = (g @ weight.mT).var((1, 2)) / g.var()
+        with whole_products(1):
+            forward = (x @ weight).var((1, 2)) / x.var()
+            backward = (g @ weight.mT).var((1, 2)) / g.var()
         table = {"shape": shape, "fan_in": fan_in, "fan_out": fan_out, "seed": SEEDS}
         tables.append(pd.DataFrame(table | {"forward": forward.log().numpy(), "backward": backward.log().numpy()}))
     return pd.concat(tables, ignore_index=True)

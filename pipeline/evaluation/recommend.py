@@ -16,7 +16,7 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float, view: Vi
     """Return the best setting and those within its equivalence region, the best first; none where all diverged.
 
     A setting is as good in practice where its mean validation accuracy is at most the margin below the best one's.
-    Settings in which a network diverged are left out.
+    Settings in which a network diverged are left out, and those that share no seed with the best.
 
     Args:
         networks: a study's, one row each.
@@ -50,6 +50,8 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float, view: Vi
     for key, own in sorted(scores.items(), key=lambda item: -np.nanmean(item[1])):
         if np.nanmean(own) < np.nanmean(best) - margin:
             break
+        if not np.isfinite(own - best).any():
+            continue  # no seed in common
         cell = dict(zip(AXES, key, strict=True))
         compared = compare(own, best, generator, confidence)
         rows.append(

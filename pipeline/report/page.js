@@ -97,7 +97,9 @@ function moveInMap(event) {
   if (!step || !button) return;
   const at = button.closest("td");
   const row = at.parentElement.parentElement.rows[at.parentElement.sectionRowIndex + step[0]];
-  const next = row?.cells[at.cellIndex + step[1]]?.querySelector("button");
+  const cells = [...button.closest("table").querySelectorAll("button[data-cell]")];
+  // Where the map has a hole: the cell before or after it.
+  const next = row?.cells[at.cellIndex + step[1]]?.querySelector("button") ?? cells[cells.indexOf(button) + step[0] + step[1]];
   if (!next) return;
   event.preventDefault();
   button.tabIndex = -1;

@@ -13,7 +13,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.ledger import Claim, Verdict, surprises
+from pipeline.evaluation.claims.ledger import CONFIDENCE, Claim, Verdict, surprises
 from pipeline.evaluation.names import setting_name
 from pipeline.evaluation.published import published_settings
 from pipeline.evaluation.recommend import most_robust, simplest
@@ -153,6 +153,7 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
         "diverged": sum(study.evaluation.metrics["diverged"] for study in studies),
         "at_chance": sum(study.evaluation.metrics["at_chance"] for study in studies),
         "confidence": params.evaluation.confidence,
+        "ledger_confidence": CONFIDENCE,
         "equivalence": params.evaluation.equivalence,
         "propagation": params.propagation,
         "thresholds": params.health.verdicts,
@@ -256,6 +257,7 @@ def _environment(language: gettext.NullTranslations) -> Environment:
     environment.filters |= {
         "t": language.gettext,
         "accuracy": _accuracy,
+        "bounded": _bounded,
         "interval": _interval,
         "percent": _percent,
         "gain": _gain,
@@ -285,16 +287,19 @@ def _accuracy(value: float) -> str:
     return "–" if pd.isna(value) else f"{value:.3f}"
 
 
+def _bounded(form: str, value: float, low: float, high: float) -> str:
+    """Return ``0.973 [0.969, 0.977]``; the value alone where one seed gives no interval."""
+    if pd.isna(value):
+        return "–"
+    return form % value if pd.isna(low) else f"{form % value} [{form % low}, {form % high}]"
+
+
 def _interval(cell: dict[str, Any], score: str) -> str:
-    """Return ``0.973 [0.969, 0.977]``; the mean alone where one seed gives no interval."""
-    mean, low, high = (cell[f"{score}_{part}"] for part in ("mean", "low", "high"))
-    return _accuracy(mean) if pd.isna(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    return _bounded("%.3f", *(cell[f"{score}_{part}"] for part in ("mean", "low", "high")))
 
 
 def _gain(row: dict[str, Any]) -> str:
-    """Return ``+0.012 [-0.003, +0.027]``."""
-    mean, low, high = (row[f"gain_{part}"] for part in ("mean", "low", "high"))
-    return f"{mean:+.3f}" if pd.isna(low) else f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return _bounded("%+.3f", *(row[f"gain_{part}"] for part in ("mean", "low", "high")))
 
 
 def _percent(share: float) -> str:

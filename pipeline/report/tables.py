@@ -240,7 +240,8 @@ def axis_levels(study: StudyResults) -> list[AxisLevels]:
     parts = []
     for view in get_args(View):
         own = levels[levels["view"] == view]
-        chosen = at_rate(timed[timed["clipping"] == "none"], view)
+        chosen = at_rate(timed, view)
+        chosen = chosen[chosen["clipping"] == "none"]
         for axis in own["axis"].unique():
             seconds = chosen.groupby(axis)["seconds"].mean()
             table = own[own["axis"] == axis]

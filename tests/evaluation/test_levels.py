@@ -29,7 +29,7 @@ def rows(table: pd.DataFrame, view: str = "best", axis: str = "activation") -> p
 
 
 def test_levels_have_their_accuracy_and_rank() -> None:
-    levels = rows(summarize_levels(*tables(), 0.1, 0.95).table)
+    levels = rows(summarize_levels(*tables(), 0.1, 0.1, 0.95).table)
     middle = 0.7 + 0.05 + 0.015  # the seeds' middle two
     for activation, worth in WORTH.items():
         assert levels.loc[activation, "accuracy"] == pytest.approx(middle + worth)
@@ -39,13 +39,13 @@ def test_levels_have_their_accuracy_and_rank() -> None:
 
 
 def test_the_fixed_view_is_at_the_lowest_of_equally_frequent_rates() -> None:
-    table = summarize_levels(*tables(), 0.1, 0.95).table
+    table = summarize_levels(*tables(), 0.1, 0.1, 0.95).table
     best, fixed = (rows(table, view)["accuracy"] for view in ("best", "fixed"))
     np.testing.assert_allclose(best - fixed, 0.05)
 
 
 def test_activation_explains_what_it_alone_decides() -> None:
-    explained = summarize_levels(*tables(), 0.1, 0.95).explained["best"]
+    explained = summarize_levels(*tables(), 0.1, 0.1, 0.95).explained["best"]
     assert explained["activation"] == pytest.approx(1)
     assert sum(explained.values()) == pytest.approx(1)
 
@@ -56,7 +56,7 @@ def test_failures_are_shares_with_their_interval() -> None:
     networks.loc[sigmoid & (networks["seed"] == 0), "status"] = "diverged"
     networks.loc[sigmoid & (networks["seed"] == 0), ["val_accuracy", "test_accuracy"]] = np.nan
     networks.loc[sigmoid & (networks["seed"] == 1), ["val_accuracy"]] = 0.1
-    levels = rows(summarize_levels(networks, history, 0.12, 0.95).table)
+    levels = rows(summarize_levels(networks, history, 0.1, 0.12, 0.95).table)
     assert levels.loc["sigmoid", "diverged"] == levels.loc["sigmoid", "at_chance"] == 0.25
     assert levels.loc["sigmoid", "diverged_low"] < 0.25 < levels.loc["sigmoid", "diverged_high"]
     assert levels.loc["relu", "diverged"] == levels.loc["relu", "at_chance"] == 0
@@ -64,7 +64,7 @@ def test_failures_are_shares_with_their_interval() -> None:
 
 
 def test_epochs_are_counted_until_nine_tenths_of_the_best() -> None:
-    levels = rows(summarize_levels(*tables(rates=(0.1,)), 0.1, 0.95).table)
+    levels = rows(summarize_levels(*tables(rates=(0.1,)), 0.1, 0.1, 0.95).table)
     assert levels.loc["relu", ["reached", "epochs"]].tolist() == [1.0, 3.0]
     assert levels.loc["sigmoid", "reached"] == 0
     assert np.isnan(levels.loc["sigmoid", "epochs"])
@@ -74,8 +74,23 @@ def test_a_level_that_was_not_combined_with_all_others_has_no_rank() -> None:
     networks, history = tables()
     extra = networks[(networks["activation"] == "relu") & (networks["batch_norm"] == "none")]
     networks = pd.concat([networks, extra.assign(initializer="standard_normal")])
-    levels = summarize_levels(networks, history, 0.1, 0.95)
+    levels = summarize_levels(networks, history, 0.1, 0.1, 0.95)
     assert rows(levels.table)["mean_rank"].to_dict() == {"relu": 1.0, "tanh": 2.0, "sigmoid": 3.0}
     assert rows(levels.table, axis="initializer")["mean_rank"].isna().all()
     assert levels.explained["best"]["activation"] == pytest.approx(1)
     assert levels.table["accuracy"].notna().all()
+
+
+def test_without_a_plain_network_there_are_no_levels() -> None:
+    networks, history = tables()
+    levels = summarize_levels(networks.assign(clipping="norm"), history.assign(clipping="norm"), 0.1, 0.1, 0.95)
+    assert levels.table.empty
+    assert levels.explained == {}
+
+
+def test_networks_that_diverged_at_once_reach_nothing() -> None:
+    networks, history = tables()
+    lost = networks.assign(status="diverged", val_accuracy=np.nan, test_accuracy=np.nan)
+    levels = rows(summarize_levels(lost, history.iloc[:0], 0.1, 0.1, 0.95).table)
+    assert (levels[["diverged", "reached"]] == [1, 0]).all(axis=None)
+    assert (levels["accuracy"] == 0.1).all()

@@ -60,7 +60,7 @@ def page(study, params, tmp_path_factory) -> Path:
     tables = StudyTables(
         study.study, study.results.networks, study.results.history, study.results.layers, study.transfer
     )
-    ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}), 0.05)
+    ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     folder = tmp_path_factory.mktemp("report")
     return write_report([study], params, Ledger(as_metrics(ledger), as_table(ledger)), folder, "c0ffee")
 

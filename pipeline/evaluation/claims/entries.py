@@ -5,6 +5,7 @@ points, are those of the test part, without clipping, at the learning rate of th
 validation, or a fixed one); in each seed, the mean over initializers.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.evaluation.statistics import Scores
 
 HALF_A_POINT = 0.5
 """Of accuracy, in percentage points: what is less makes no difference in practice."""
+SMALLEST = float(np.finfo(np.float32).tiny)
 DEEP = 10
 """Hidden layers from which on a network counts as deep."""
 KINKED, SMOOTH = ("relu", "leaky_relu"), ("gelu", "swish", "mish")
@@ -61,16 +63,24 @@ def points(table: pd.DataFrame, axis: str, first: object, second: object, column
 
 
 def activations_differ(
-    better: str, worse: tuple[str, ...], column: str = "test_accuracy", deep_and_plain: bool = False
+    better: str, worse: tuple[str, ...], column: str = "test_accuracy", deep: bool = False, normalized: bool = True
 ) -> Test:
-    """Return a test of one activation against others, at each placement of batch norm."""
+    """Return a test of one activation against others, at each placement of batch norm.
+
+    Args:
+        better: the activation.
+        worse: the others.
+        column: an accuracy.
+        deep: in deep networks alone.
+        normalized: with batch norm too.
+    """
 
     def test(evidence: Evidence) -> Findings:
         for name, tables in evidence.items():
-            if deep_and_plain and tables.depth < DEEP:
+            if deep and tables.depth < DEEP:
                 continue
             for norm, group in plain(tables.chosen(tables.speed())).groupby("batch_norm"):
-                if deep_and_plain and norm != "none":
+                if norm != "none" and not normalized:
                     continue
                 for other in worse:
                     effects = points(group, "activation", better, other, column)
@@ -93,6 +103,22 @@ def init_saturates(evidence: Evidence) -> Findings:
             yield finding(name, effects, layer=layer)
 
 
+def gradients_shrink(evidence: Evidence) -> Findings:
+    """Sigmoid units: ln of the highest layer's gradient over the lowest's, with N(0, 1); and that less Glorot's."""
+    for name, tables in evidence.items():
+        hidden = plain(tables.hidden(0)).query("activation == 'sigmoid' and batch_norm == 'none'")
+        by_layer = hidden.pivot_table(
+            index=["initializer", "learning_rate", "seed"], columns="layer", values="gradient"
+        ).clip(lower=SMALLEST)
+        if tables.depth < 2 or not {1, tables.depth} <= {*by_layer.columns}:
+            continue
+        shrinks = (by_layer[tables.depth] / by_layer[1]).map(np.log).rename("shrinks").reset_index()
+        own = levels(shrinks, "initializer", "standard_normal")
+        yield finding(name, by_seed(own, "shrinks").to_numpy(), initializer="standard_normal")
+        effects = between(shrinks, "initializer", "standard_normal", "glorot_normal", "shrinks", on=("learning_rate",))
+        yield finding(name, effects, compared="standard_normal − glorot_normal")
+
+
 def glorot_needs_square_layers(evidence: Evidence) -> Findings:
     """Distance of a linear layer's ln variance ratio from 0, the worse way: 0.1 less a square one's; others less it."""
     if evidence.probes is None:
@@ -105,19 +131,19 @@ def glorot_needs_square_layers(evidence: Evidence) -> Findings:
 
 
 def he_keeps_signals(evidence: Evidence) -> Findings:
-    """How far the pre-activations' variance moves through a deep network before the first step, He less LeCun."""
+    """The logarithm of 10 less how far the pre-activations' variance moves through a deep network with He's weights."""
     for name, tables in evidence.items():
         if tables.depth < DEEP:
             continue
         hidden = plain(tables.hidden(0)).query("batch_norm == 'none'")
         ends = {layer: levels_of_layer(hidden, layer) for layer in (1, tables.depth)}
         both = ends[1].merge(ends[tables.depth], on=["activation", "initializer", "learning_rate", "seed"])
-        both["drift"] = (both["signal_y"] / both["signal_x"]).map(np.log).abs()
+        signals = both[["signal_x", "signal_y"]].clip(lower=SMALLEST).map(np.log)
+        both["drift"] = (signals["signal_y"] - signals["signal_x"]).abs()
         for activation in (*RELU_FAMILY, "elu", *SMOOTH):
-            group = levels(both, "activation", activation)
+            group = levels(levels(both, "activation", activation), "initializer", "he_normal")
             if len(group):
-                effects = between(group, "initializer", "lecun_normal", "he_normal", "drift", on=("learning_rate",))
-                yield finding(name, effects, activation=activation)
+                yield finding(name, math.log(10) - by_seed(group, "drift").to_numpy(), activation=activation)
 
 
 def levels_of_layer(hidden: pd.DataFrame, layer: int) -> pd.DataFrame:
@@ -153,7 +179,8 @@ def lower_layers_stand_still(evidence: Evidence) -> Findings:
         for activation, group in hidden.groupby("activation"):
             ratio = group.pivot_table(index=key, columns="layer", values="update_ratio")
             if {1, tables.depth} <= {*ratio.columns} and tables.depth > 1:
-                logs = (ratio[tables.depth] / ratio[1]).map(np.log).replace([np.inf, -np.inf], np.nan)
+                ratio = ratio.clip(lower=SMALLEST)  # where gradients vanish altogether, nothing moves
+                logs = (ratio[tables.depth] / ratio[1]).map(np.log)
                 yield finding(name, logs.groupby("seed").mean().to_numpy(), activation=activation)
 
 
@@ -256,9 +283,9 @@ def accuracy_differences(
 
 
 def gelu_is_its_approximation(evidence: Evidence) -> Findings:
-    """The margin less the absolute difference in accuracy between GELU and z·σ(1.702 z)."""
+    """Accuracy with GELU, less that with z·σ(1.702 z)."""
     for name, gap, where in accuracy_differences(evidence, "activation", "gelu", "gelu_sigmoid", by="batch_norm"):
-        yield finding(name, HALF_A_POINT - np.abs(gap), **where)
+        yield finding(name, gap, **where)
 
 
 def batch_norm_improves(evidence: Evidence) -> Findings:
@@ -275,9 +302,9 @@ def batch_norm_needs_fewer_epochs(evidence: Evidence) -> Findings:
 
 
 def placements_are_alike(evidence: Evidence) -> Findings:
-    """The margin less the absolute difference in accuracy between the two placements."""
+    """Accuracy with batch norm before the activation, less that with it after."""
     for name, gap, where in accuracy_differences(evidence, "batch_norm", "before", "after", by="activation"):
-        yield finding(name, 2 * HALF_A_POINT - np.abs(gap), **where)
+        yield finding(name, gap, **where)
 
 
 def batch_norm_evens_gradients(evidence: Evidence) -> Findings:
@@ -288,8 +315,10 @@ def batch_norm_evens_gradients(evidence: Evidence) -> Findings:
         for epoch, when in MOMENTS:
             hidden = plain(tables.hidden(epoch))
             key = ["activation", "initializer", "learning_rate", "batch_norm", "seed"]
-            both = hidden.pivot_table(index=key, columns="layer", values="gradient")
-            uneven = (both[1] / both[tables.depth]).map(np.log).abs().replace([np.inf, -np.inf], np.nan)
+            both = hidden.pivot_table(index=key, columns="layer", values="gradient").clip(lower=SMALLEST)
+            if not {1, tables.depth} <= {*both.columns}:
+                continue
+            uneven = (both[1] / both[tables.depth]).map(np.log).abs()
             table = uneven.rename("uneven").reset_index()
             for activation, group in table.groupby("activation"):
                 effects = between(group, "batch_norm", "none", "before", "uneven", on=("initializer", "learning_rate"))
@@ -304,7 +333,7 @@ def clipping_prevents_divergence(evidence: Evidence) -> Findings:
         for mode in ("value", "norm", "global_norm"):
             clipped = levels(table, "clipping", mode)
             free = levels(table, "clipping", "none").merge(clipped[[*key, "seed"]], on=[*key, "seed"])
-            if len(clipped) and free["lost"].any():
+            if len(clipped) and (free["lost"].any() or clipped["lost"].any()):
                 yield finding(name, paired(free, clipped, "lost", on=key), clipping=mode)
 
 
@@ -332,8 +361,10 @@ def transfer_beats_scratch(evidence: Evidence) -> Findings:
     """Accuracy on the task with few labels: the reuse that is best on validation, less scratch."""
     for name, tables in evidence.items():
         for experiment, labels, group in by_labels(tables):
-            scores = group[group["reused"] > 0].groupby(["reused", "unfrozen"])["val_accuracy"].mean()
-            best = group.set_index(["reused", "unfrozen"]).loc[[scores.idxmax()]]
+            reuse = group[group["reused"] > 0].assign(lost=group["status"] != "trained")
+            ways = reuse.groupby(["reused", "unfrozen"]).agg(lost=("lost", "sum"), score=("val_accuracy", "mean"))
+            chosen = ways.sort_values(["lost", "score"], ascending=[True, False]).index[0]
+            best = group.set_index(["reused", "unfrozen"]).loc[[chosen]]
             effects = 100 * paired(best, group[group["reused"] == 0], "test_accuracy", on=("labels",))
             yield finding(name, effects, experiment=experiment, labels=labels)
 
@@ -343,9 +374,10 @@ def upper_layers_matter_less(evidence: Evidence) -> Findings:
     for name, tables in evidence.items():
         for experiment, labels, group in by_labels(tables):
             frozen = group[(group["reused"] > 0) & (group["unfrozen"] == 0)]
-            few, all_of_them = (
-                frozen[frozen["reused"] == layers] for layers in (frozen["reused"].min(), frozen["reused"].max())
-            )
+            fewest, most = frozen["reused"].min(), frozen["reused"].max()
+            if not fewest < most:
+                continue
+            few, all_of_them = (frozen[frozen["reused"] == layers] for layers in (fewest, most))
             effects = 100 * paired(few, all_of_them, "test_accuracy", on=("labels",))
             yield finding(name, effects, experiment=experiment, labels=labels)
 
@@ -378,10 +410,17 @@ PROBES = ("probe",)
 
 CLAIMS = (
     Claim(
-        "init-saturation", "A sigmoid on weights from N(0, 1) saturates, and its gradients shrink.",
+        "init-saturation", "A sigmoid on weights from N(0, 1) saturates.",
         "Vanishing/exploding gradients",
         "saturated share of the units before the first step, standard normal less Glorot's weights", "share of units",
         0.0, "supported", "true, in all layers", "Glorot & Bengio 2010", GRIDS, found(init_saturates),
+    ),
+    Claim(
+        "init-gradients", "A sigmoid's gradients shrink towards the input, with weights from N(0, 1) more than with "
+        "Glorot's.", "Vanishing/exploding gradients",
+        "gradient of the highest over the lowest hidden layer before the first step: with N(0, 1), and that less "
+        "Glorot's", "ln ratio", 0.0, "supported", "Glorot's weights were made to prevent it", "Glorot & Bengio 2010",
+        GRIDS, found(gradients_shrink),
     ),
     Claim(
         "glorot-both-ways", "Glorot's weights keep the variance both ways only where fan_in = fan_out.",
@@ -392,7 +431,8 @@ CLAIMS = (
     ),
     Claim(
         "he-suits-relu-family", "He's weights suit ReLU and its variants.", "Glorot and He initialization",
-        "drift of the pre-activations' variance through a deep network, LeCun's less He's", "|ln ratio|", 0.0,
+        "ln 10 less the drift of the pre-activations' variance through a deep network with He's weights", "|ln ratio|",
+        0.0,
         "depends", "made for ReLU; false for GELU, Swish and Mish at depth, and LeakyReLU(0.3) drifts",
         "He et al. 2015; Hayou et al. 2019", ("digits_deep",), found(he_keeps_signals),
     ),
@@ -411,7 +451,7 @@ CLAIMS = (
     Claim(
         "sigmoid-worse-than-relu", "In deep networks ReLU is better than the sigmoid.", "Better activation functions",
         "accuracy, ReLU less sigmoid", "points", HALF_A_POINT, "supported", "true", "Glorot, Bordes & Bengio 2011",
-        GRIDS, activations_differ("relu", ("sigmoid",)),
+        ("digits_deep",), activations_differ("relu", ("sigmoid",), deep=True),
     ),
     Claim(
         "dying-relu-lr", "A large learning rate kills ReLU units.", "Better activation functions",
@@ -467,14 +507,14 @@ CLAIMS = (
         "accuracy, SELU less each other one", "points", HALF_A_POINT, "supported", "often", "Klambauer et al. 2017",
         ("digits_deep",),
         activations_differ(
-            "selu", ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "swish"), deep_and_plain=True
+            "selu", ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "swish"), deep=True, normalized=False
         ),
     ),
     Claim(
         "gelu-sigmoid-approximation", "z·σ(1.702 z) does what GELU does.", "GELU, Swish, and Mish",
-        "0.5 less the difference in accuracy", "points", 0.0, "supported",
+        "accuracy, GELU less its approximation", "points", HALF_A_POINT, "supported",
         "the functions differ by at most 0.0203, near |z| = 2.27", "Hendrycks & Gimpel 2016", ("digits",),
-        found(gelu_is_its_approximation),
+        found(gelu_is_its_approximation), alike=True,
     ),
     Claim(
         "gelu-cost", "GELU's step takes longer than ReLU's.", "GELU, Swish, and Mish",
@@ -488,8 +528,8 @@ CLAIMS = (
     ),
     Claim(
         "bn-before-or-after", "Whether batch norm stands before or after the activation makes little difference.",
-        "Batch normalization", "1 less the difference in accuracy", "points", 0.0, "depends", "contested",
-        "Mishkin et al. 2017", ("digits",), found(placements_are_alike),
+        "Batch normalization", "accuracy, batch norm before the activation less after", "points", 2 * HALF_A_POINT,
+        "depends", "contested", "Mishkin et al. 2017", ("digits",), found(placements_are_alike), alike=True,
     ),
     Claim(
         "bn-cures-exploding", "Batch norm cures vanishing and exploding gradients.", "Batch normalization",
@@ -526,7 +566,7 @@ CLAIMS = (
     ),
     Claim(
         "upper-layers-less-useful", "Upper layers are less useful to reuse than lower ones.", "Transfer learning",
-        "accuracy, the lowest layer reused and frozen less all of them", "points", HALF_A_POINT, "supported", "usual",
+        "accuracy, the fewest layers reused and frozen less all of them", "points", HALF_A_POINT, "supported", "usual",
         "Yosinski et al. 2014", TRANSFERS, found(upper_layers_matter_less),
     ),
     Claim(

@@ -12,6 +12,8 @@ from pipeline.evaluation.statistics import Interval, Scores, equivalent, holm, m
 
 Verdict = Literal["supported", "refuted", "depends", "inconclusive", "not tested"]
 Side = Literal["for", "against", "open"]
+CONFIDENCE = 0.95
+"""Of the ledger's intervals and tests, whatever the rest of the report has: verdicts of two runs can be compared."""
 SURPRISE: dict[tuple[Verdict, Verdict], int] = {
     ("supported", "refuted"): 3, ("refuted", "supported"): 3,
     ("supported", "depends"): 1, ("depends", "supported"): 1, ("depends", "refuted"): 2, ("refuted", "depends"): 1,
@@ -58,6 +60,8 @@ class Claim(NamedTuple):
     studies: tuple[str, ...]
     """Any of which it is tested on."""
     test: Callable[[Evidence], Sequence[Finding]]
+    alike: bool = False
+    """It says that two things do not differ: an effect that is practically none speaks for it."""
 
 
 class Entry(NamedTuple):
@@ -78,8 +82,8 @@ class Line(NamedTuple):
 
     best: Entry
     """Each setting at its own best learning rate, chosen on validation."""
-    fixed: Entry
-    """Each study at one fixed learning rate."""
+    fixed: Entry | None
+    """Each study at one fixed learning rate; ``None`` where the claim does not depend on the choice of a rate."""
 
 
 def finding(study: str, effects: Scores, **setting: object) -> Finding | None:
@@ -88,30 +92,35 @@ def finding(study: str, effects: Scores, **setting: object) -> Finding | None:
     if len(effects) < 2:
         return None
     words = {key: str(value) for key, value in setting.items()}
-    return Finding(study, words, mean_interval(effects), t_test_p(effects), len(effects))
+    return Finding(study, words, mean_interval(effects, CONFIDENCE), t_test_p(effects), len(effects))
 
 
-def side(found: Finding, corrected: float, margin: float, alpha: float) -> Side:
+def side(found: Finding, corrected: float, claim: Claim) -> Side:
     """Say what a finding speaks for.
 
     For the claim: the effect is above 0 and not practically none. Against it: it is below 0, or practically none
-    (its whole interval lies within the margin). Else it leaves the question open.
+    (its whole interval lies within the margin). Else it leaves the question open. For a claim that two things are
+    alike, an effect that is practically none speaks for it, and one whose interval lies outside the margin against it.
     """
-    if margin > 0 and equivalent(found.effect, margin):
+    effect, certain = found.effect, corrected <= 1 - CONFIDENCE
+    if claim.alike:
+        apart = effect.low > claim.margin or effect.high < -claim.margin
+        return "for" if equivalent(effect, claim.margin) else "against" if certain and apart else "open"
+    if claim.margin > 0 and equivalent(effect, claim.margin):
         return "against"
-    if corrected <= alpha:
-        return "for" if found.effect.estimate > 0 else "against"
+    if certain:
+        return "for" if effect.estimate > 0 else "against"
     return "open"
 
 
-def judge(claim: Claim, findings: Sequence[Finding], alpha: float) -> Entry:
+def judge(claim: Claim, findings: Sequence[Finding]) -> Entry:
     """Return a claim's verdict.
 
     ``supported``: nothing speaks against it and at least half of the findings for it. ``refuted``: the other way round.
     ``depends``: some speak for, some against it. ``inconclusive``: the rest. ``not tested``: there are no findings.
     """
     corrected = holm([found.p for found in findings])
-    sides: list[Side] = [side(f, p, claim.margin, alpha) for f, p in zip(findings, corrected, strict=True)]
+    sides: list[Side] = [side(f, p, claim) for f, p in zip(findings, corrected, strict=True)]
     count: Mapping[Side, int] = {name: sides.count(name) for name in ("for", "against", "open")}
     verdict: Verdict = "inconclusive"
     if not findings:
@@ -125,21 +134,25 @@ def judge(claim: Claim, findings: Sequence[Finding], alpha: float) -> Entry:
     return Entry(claim, verdict, list(zip(findings, corrected, sides, strict=True)))
 
 
-def keep_ledger(claims: Sequence[Claim], evidence: Evidence, alpha: float) -> list[Line]:
+def keep_ledger(claims: Sequence[Claim], evidence: Evidence) -> list[Line]:
     """Return every claim with its verdicts."""
 
     def entry(claim: Claim, view: View) -> Entry:
-        return judge(claim, list(claim.test(evidence.seen(view))), alpha)
+        return judge(claim, list(claim.test(evidence.seen(view))))
 
-    return [Line(entry(claim, "best"), entry(claim, "fixed")) for claim in claims]
+    lines = [(entry(claim, "best"), entry(claim, "fixed")) for claim in claims]
+    return [Line(best, fixed if fixed.findings != best.findings else None) for best, fixed in lines]
 
 
 def as_metrics(ledger: Sequence[Line]) -> dict[str, Any]:
-    """Return the ledger as a DVC metric: by claim, both verdicts, and how many findings speak for what."""
+    """Return the ledger as a DVC metric: by claim, its verdicts, and how many findings speak for what.
+
+    ``at_fixed_rate`` is there where the claim depends on the choice of a learning rate.
+    """
     return {
         best.claim.id: {
             "verdict": best.verdict,
-            "at_fixed_rate": fixed.verdict,
+            **({"at_fixed_rate": fixed.verdict} if fixed else {}),
             **{name: best.count(name) for name in ("for", "against", "open")},
         }
         for best, fixed in ledger
@@ -160,6 +173,7 @@ def as_table(ledger: Sequence[Line]) -> pd.DataFrame:
         )
         for line in ledger
         for view, entry in line._asdict().items()
+        if entry is not None
         for found, p, speaks in entry.findings
     ]  # fmt: skip
     columns = [

@@ -1,10 +1,16 @@
 """Stage ``probes``: small experiments that claims need besides the grid. Usage: ``python -m stages.probes``."""
 
-from pipeline.evaluation.probes import clipping_angles, input_moments, step_times, variance_ratios
+from pipeline.evaluation.probes import clipping_angles, input_moments, signal_drifts, step_times, variance_ratios
 from pipeline.params import load_params
 from stages import RESULTS, run
 
-PROBES = {"variances": variance_ratios, "moments": input_moments, "angles": clipping_angles, "steps": step_times}
+PROBES = {
+    "variances": variance_ratios,
+    "drifts": signal_drifts,
+    "moments": input_moments,
+    "angles": clipping_angles,
+    "steps": step_times,
+}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Small experiments that claims need besides the grid: a layer's variances, SELU's inputs, what clipping turns, costs.
+"""Small experiments that claims need besides the grid: variances, SELU's inputs, what clipping turns, a step's cost.
 
 All are drawn from seeds of their own and need no study. All but `step_times` come out bit for bit the same.
 """
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pipeline.compute.cpu import whole_products
 from pipeline.networks import StackedMLP
+from pipeline.networks.activations import Place, build_activation
 from pipeline.networks.observe import observe
 from pipeline.networks.scores import cross_entropy, tree_sum
 from pipeline.params import BatchNormPlacement, Clipping, Initializer, Params
@@ -26,6 +27,9 @@ SHAPES = {"square": (200, 200), "narrowing": (300, 100), "widening": (100, 300)}
 """Fan-in and fan-out of a layer; all have the same fan_avg."""
 SAMPLES, FEATURES, CLASSES = 256, 64, 10
 DEPTH, WIDTH = 20, 64
+RELU_AND_VARIANTS = ("relu", "leaky_relu", "rrelu", "prelu", "elu", "gelu", "swish", "mish")
+DRIFT_WIDTH, DRIFT_SAMPLES = 256, 64
+"""In narrow layers the variance wanders by itself, by about sqrt(5 · layers / width) of its logarithm."""
 COSTS: tuple[tuple[str, BatchNormPlacement], ...] = (
     ("relu", "none"), ("relu", "before"), ("elu", "none"), ("gelu", "none"),
 )  # fmt: skip
@@ -51,6 +55,28 @@ def variance_ratios(params: Params) -> pd.DataFrame:
             backward = (g @ weight.mT).var((1, 2)) / g.var()
         table = {"shape": shape, "fan_in": fan_in, "fan_out": fan_out, "seed": SEEDS}
         tables.append(pd.DataFrame(table | {"forward": forward.log().numpy(), "backward": backward.log().numpy()}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def signal_drifts(params: Params) -> pd.DataFrame:
+    """Send standardised inputs through wide, deep networks with He's weights.
+
+    Columns: ``activation``, ``seed``; ``drift``, ln of the pre-activations' mean square in the highest hidden layer
+    over that in the lowest.
+    """
+    x = torch.randn(DRIFT_SAMPLES, FEATURES, generator=torch.Generator().manual_seed(0)).expand(len(SEEDS), -1, -1)
+    widths = (FEATURES, *(DRIFT_WIDTH,) * DEPTH, CLASSES)
+    dense = _networks(widths, "relu", "none", "he_normal", SEEDS, params).dense[:-1]
+    tables = []
+    for activation in RELU_AND_VARIANTS:
+        squares, signal = [], x
+        with torch.no_grad(), whole_products(1):
+            for number, layer in enumerate(dense):
+                z = layer(signal)
+                squares.append(tree_sum(z.double().square().flatten(1)))
+                signal = build_activation(activation, params.activations, Place(number, DRIFT_WIDTH, SEEDS))(z)
+        drift = (squares[-1] / squares[0]).log().numpy()
+        tables.append(pd.DataFrame({"activation": activation, "seed": SEEDS, "drift": drift}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -20,7 +20,7 @@ from pipeline.evaluation.claims.ledger import (
     keep_ledger,
     surprises,
 )
-from pipeline.evaluation.probes import clipping_angles, input_moments, step_times, variance_ratios
+from pipeline.evaluation.probes import clipping_angles, input_moments, signal_drifts, step_times, variance_ratios
 from pipeline.evaluation.statistics import Interval
 from pipeline.training.names import MEASURES
 from tests.conftest import ROOT
@@ -163,7 +163,13 @@ def test_planted_effects_are_found_with_their_sign(mini) -> None:
 
 @pytest.fixture(scope="module")
 def probes(params) -> Probes:
-    return Probes(variance_ratios(params), input_moments(params), clipping_angles(params), step_times(params))
+    return Probes(
+        variance_ratios(params),
+        signal_drifts(params),
+        input_moments(params),
+        clipping_angles(params),
+        step_times(params),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +274,15 @@ def test_glorot_loses_what_fan_in_and_fan_out_differ_by(probes) -> None:
         assert means.loc[shape, "backward"] == pytest.approx(np.log(fan_out / 200), abs=0.02)
 
 
+def test_signals_drift_by_what_theory_says(probes, params) -> None:
+    drifts = probes.drifts.groupby("activation")["drift"].mean()
+    slope = params.activations.leaky_relu.slope
+    assert drifts["relu"] == pytest.approx(0, abs=0.5)
+    assert drifts["leaky_relu"] == pytest.approx(19 * np.log(1 + slope**2), abs=0.5)  # He's gain is made for ReLU
+    assert drifts["prelu"] == pytest.approx(drifts["relu"], abs=1e-6)  # its slope starts at 0
+    assert drifts["swish"] < -np.log(100)
+
+
 def test_only_the_global_norm_leaves_the_direction(probes) -> None:
     largest = probes.angles.groupby("clipping")["angle"].agg(["min", "max"])
     assert largest.loc["global_norm", "max"] < 0.01
@@ -276,7 +291,12 @@ def test_only_the_global_norm_leaves_the_direction(probes) -> None:
 
 
 def test_probes_come_out_the_same(params, probes) -> None:
-    for name, again in (("variances", variance_ratios), ("moments", input_moments), ("angles", clipping_angles)):
+    for name, again in (
+        ("variances", variance_ratios),
+        ("drifts", signal_drifts),
+        ("moments", input_moments),
+        ("angles", clipping_angles),
+    ):
         pd.testing.assert_frame_equal(getattr(probes, name), again(params))
 
 

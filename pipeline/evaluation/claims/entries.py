@@ -21,7 +21,6 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 DEEP = 10
 """Hidden layers from which on a network counts as deep."""
 KINKED, SMOOTH = ("relu", "leaky_relu"), ("gelu", "swish", "mish")
-RELU_FAMILY = ("relu", "leaky_relu", "rrelu", "prelu")
 PAIRING = {
     "tanh": "glorot", "sigmoid": "glorot", "relu": "he", "leaky_relu": "he", "rrelu": "he", "prelu": "he", "elu": "he",
     "selu": "lecun",
@@ -132,24 +131,11 @@ def glorot_needs_square_layers(evidence: Evidence) -> Findings:
 
 def he_keeps_signals(evidence: Evidence) -> Findings:
     """The logarithm of 10 less how far the pre-activations' variance moves through a deep network with He's weights."""
-    for name, tables in evidence.items():
-        if tables.depth < DEEP:
-            continue
-        hidden = plain(tables.hidden(0)).query("batch_norm == 'none'")
-        ends = {layer: levels_of_layer(hidden, layer) for layer in (1, tables.depth)}
-        both = ends[1].merge(ends[tables.depth], on=["activation", "initializer", "learning_rate", "seed"])
-        signals = both[["signal_x", "signal_y"]].clip(lower=SMALLEST).map(np.log)
-        both["drift"] = (signals["signal_y"] - signals["signal_x"]).abs()
-        for activation in (*RELU_FAMILY, "elu", *SMOOTH):
-            group = levels(levels(both, "activation", activation), "initializer", "he_normal")
-            if len(group):
-                yield finding(name, math.log(10) - by_seed(group, "drift").to_numpy(), activation=activation)
-
-
-def levels_of_layer(hidden: pd.DataFrame, layer: int) -> pd.DataFrame:
-    """Return the signal of one layer."""
-    columns = ["activation", "initializer", "learning_rate", "seed", "signal"]
-    return hidden[hidden["layer"] == layer][columns]
+    if evidence.probes is None:
+        return
+    table = evidence.probes.drifts
+    for activation, group in table.assign(moved=table["drift"].abs()).groupby("activation", sort=False):
+        yield finding("probe", math.log(10) - by_seed(group, "moved").to_numpy(), activation=activation)
 
 
 def pairing_is_best(evidence: Evidence) -> Findings:
@@ -434,7 +420,7 @@ CLAIMS = (
         "ln 10 less the drift of the pre-activations' variance through a deep network with He's weights", "|ln ratio|",
         0.0,
         "depends", "made for ReLU; false for GELU, Swish and Mish at depth, and LeakyReLU(0.3) drifts",
-        "He et al. 2015; Hayou et al. 2019", ("digits_deep",), found(he_keeps_signals),
+        "He et al. 2015; Hayou et al. 2019", PROBES, found(he_keeps_signals),
     ),
     Claim(
         "pairing-table", "Each activation has its initializer: Glorot for tanh and the sigmoid, He for ReLU and its "

@@ -49,6 +49,7 @@ class Probes(NamedTuple):
     """The small experiments' tables, see `pipeline.evaluation.probes`."""
 
     variances: pd.DataFrame
+    drifts: pd.DataFrame
     moments: pd.DataFrame
     angles: pd.DataFrame
     steps: pd.DataFrame

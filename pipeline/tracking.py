@@ -37,6 +37,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine, make_url
 
 from pipeline.data import Card
+from pipeline.evaluation.claims.ledger import SIDES
 from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
 from pipeline.evaluation.names import cell_name, health_name, transfer_name
 from pipeline.params import AXES, Params
@@ -49,7 +50,6 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"
 CLAIMS = "claims"
 """The experiment of the ledger."""
-SIDES = ("for", "against", "open")
 VERSIONS = ("torch", "pytorch-lightning", "numpy", "scikit-learn", "mlflow", "dvc")
 for _name, _value in {"TIMEOUT": "20", "MAX_RETRIES": "1", "BACKOFF_FACTOR": "1"}.items():
     # By default MLflow waits for a server that does not answer for a quarter of an hour.

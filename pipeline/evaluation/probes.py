@@ -109,7 +109,7 @@ def clipping_angles(params: Params) -> pd.DataFrame:
     """
     networks = _networks((FEATURES, WIDTH, WIDTH, CLASSES), "relu", "none", "standard_normal", SEEDS, params)
     with whole_products(len(SEEDS)):
-        next(_steps(networks, BATCH))
+        next(_steps(networks))
         before = [p.grad.clone() for p in networks.parameters() if p.grad is not None]
     tables = []
     modes: tuple[Clipping, ...] = ("value", "norm", "global_norm")
@@ -130,7 +130,7 @@ def step_times(params: Params) -> pd.DataFrame:
     runs = {}
     for activation, norm in COSTS:
         networks = _networks((FEATURES, 2 * WIDTH, 2 * WIDTH, CLASSES), activation, norm, "he_normal", seeds, params)
-        runs[activation, norm] = _steps(networks, BATCH)
+        runs[activation, norm] = _steps(networks)
     rows = []
     with whole_products(1):
         for number, (kind, steps) in product(range(ROUNDS + 1), runs.items()):
@@ -157,11 +157,11 @@ def _networks(
     return StackedMLP(widths, activation, norm, initializers, seeds, params.activations, params.batch_norm, 1.0)
 
 
-def _steps(networks: StackedMLP, batch: int) -> Iterator[None]:
+def _steps(networks: StackedMLP) -> Iterator[None]:
     """Yield after each step of training on noise; its gradients are still there."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(networks.networks, batch, FEATURES, generator=generator)
-    y = torch.randint(CLASSES, (networks.networks, batch), generator=generator)
+    x = torch.randn(networks.networks, BATCH, FEATURES, generator=generator)
+    y = torch.randint(CLASSES, (networks.networks, BATCH), generator=generator)
     optimizer = StackedSGD(networks.parameters(), torch.full((networks.networks,), 1e-4), 0.0, nesterov=False)
     while True:
         optimizer.zero_grad()

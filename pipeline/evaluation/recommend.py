@@ -5,24 +5,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.cells import SETTING, View, at_rate
+from pipeline.evaluation.cells import SETTING, at_rate
 from pipeline.evaluation.statistics import Scores, compare, holm
 from pipeline.params import AXES
 
 LEARNED_OR_RANDOM = ("prelu", "rrelu")
 
 
-def recommend(networks: pd.DataFrame, margin: float, confidence: float, view: View = "best") -> list[dict[str, Any]]:
+def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[dict[str, Any]]:
     """Return the best setting and those within its equivalence region, the best first; none where all diverged.
 
-    A setting is as good in practice where its mean validation accuracy is at most the margin below the best one's.
-    Settings in which a network diverged are left out, and those that share no seed with the best.
+    Each setting stands at its own best learning rate. It is as good in practice where its mean validation accuracy is
+    at most the margin below the best one's. Settings in which a network diverged are left out, and those that share no
+    seed with the best.
 
     Args:
         networks: a study's, one row each.
         margin: the region of practical equivalence, in accuracy.
         confidence: of the interval of the paired differences.
-        view: at which learning rates.
 
     Returns:
         Of each setting the axes; ``val_accuracy`` and ``test_accuracy``, means; ``difference`` of validation accuracy
@@ -31,7 +31,7 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float, view: Vi
         ``lowest``, the lowest validation accuracy over all learning rates and seeds of the setting, 0 where one
         diverged.
     """
-    chosen = at_rate(networks, view)
+    chosen = at_rate(networks, "best")
     whole = chosen.groupby(SETTING)["status"].transform(lambda status: (status == "trained").all())
     table = chosen[whole].pivot_table(index=list(AXES), columns="seed", values="val_accuracy", sort=True)
     scores: dict[Any, Scores] = dict(zip(table.index, table.to_numpy(np.float64), strict=True))

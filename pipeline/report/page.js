@@ -11,7 +11,7 @@ let language = "en";
 // --- charts ---
 
 // Names of fields and marks are not words.
-const asTheyAre = new Set(["field", "type", "mark", "format", "name", "scheme", "$schema"]);
+const asTheyAre = new Set(data.asTheyAre);
 
 function translated(value, words) {
   if (typeof value === "string") return words[value] ?? value;

@@ -31,7 +31,7 @@ from pipeline.report.charts import (
     reuse_chart,
     shade,
 )
-from pipeline.report.languages import LANGUAGES, N_, tell, translations, words_of
+from pipeline.report.languages import AS_THEY_ARE, LANGUAGES, N_, tell, translations, words_of
 from pipeline.report.tables import (
     StudyResults,
     axis_levels,
@@ -58,10 +58,7 @@ PROPAGATION_TITLES = {
     "signal": N_("Variance of the pre-activations"),
     "gradient": N_("Variance of the gradient, as a share of the highest layer's"),
 }
-VERDICTS = {
-    "supported": N_("supported"), "refuted": N_("refuted"), "depends": N_("depends"),
-    "inconclusive": N_("inconclusive"), "not tested": N_("not tested"),
-}  # fmt: skip
+VERDICTS = (N_("supported"), N_("refuted"), N_("depends"), N_("inconclusive"), N_("not tested"))
 PARTS = (N_("training"), N_("validation"), N_("scratch"), N_("reuse"))
 SIDES = (N_("for"), N_("against"), N_("open"))
 AXIS_NAMES = (N_("activation"), N_("initializer"), N_("batch_norm"), N_("clipping"))
@@ -109,6 +106,7 @@ def render_page(report: Mapping[str, Any]) -> str:
                 "cellCharts": report["cell_charts"],
                 "cells": report["cells"],
                 "words": words,
+                "asTheyAre": sorted(AS_THEY_ARE),
             }
         ),
     )  # fmt: skip

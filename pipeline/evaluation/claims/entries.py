@@ -58,6 +58,22 @@ def points(table: pd.DataFrame, axis: str, first: object, second: object, column
     return 100 * between(table, axis, first, second, column)
 
 
+PLAIN_KEY = ["activation", "initializer", "batch_norm", "learning_rate", "seed"]
+"""What tells networks without clipping apart."""
+
+
+def log_ratio_of_ends(hidden: pd.DataFrame, column: str, depth: int) -> pd.DataFrame:
+    """Return each network's ``ratio``, ln of a column in its highest hidden layer over that in its lowest.
+
+    Without rows where there is one hidden layer, or nobody looked.
+    """
+    ends = hidden.pivot_table(index=PLAIN_KEY, columns="layer", values=column)
+    if depth < 2 or not {1, depth} <= {*ends.columns}:
+        return pd.DataFrame(columns=[*PLAIN_KEY, "ratio"], dtype=float)
+    ends = ends.clip(lower=SMALLEST)  # where gradients vanish altogether, nothing moves
+    return (ends[depth] / ends[1]).map(np.log).rename("ratio").reset_index()
+
+
 # --- comparisons that several claims make -----------------------------------------------------------------------
 
 
@@ -106,15 +122,10 @@ def gradients_shrink(evidence: Evidence) -> Findings:
     """Sigmoid units: ln of the highest layer's gradient over the lowest's, with N(0, 1); and that less Glorot's."""
     for name, tables in evidence.items():
         hidden = plain(tables.hidden(0)).query("activation == 'sigmoid' and batch_norm == 'none'")
-        by_layer = hidden.pivot_table(
-            index=["initializer", "learning_rate", "seed"], columns="layer", values="gradient"
-        ).clip(lower=SMALLEST)
-        if tables.depth < 2 or not {1, tables.depth} <= {*by_layer.columns}:
-            continue
-        shrinks = (by_layer[tables.depth] / by_layer[1]).map(np.log).rename("shrinks").reset_index()
+        shrinks = log_ratio_of_ends(hidden, "gradient", tables.depth)
         own = levels(shrinks, "initializer", "standard_normal")
-        yield finding(name, by_seed(own, "shrinks").to_numpy(), initializer="standard_normal")
-        effects = between(shrinks, "initializer", "standard_normal", "glorot_normal", "shrinks", on=("learning_rate",))
+        yield finding(name, by_seed(own, "ratio").to_numpy(), initializer="standard_normal")
+        effects = between(shrinks, "initializer", "standard_normal", "glorot_normal", "ratio", on=("learning_rate",))
         yield finding(name, effects, compared="standard_normal − glorot_normal")
 
 
@@ -160,14 +171,9 @@ def lower_layers_stand_still(evidence: Evidence) -> Findings:
     """Where gradients vanish: log of the highest hidden layer's update-to-weight ratio over the lowest's."""
     for name, tables in evidence.items():
         vanishing = levels(plain(tables.networks), "health", "vanishing")
-        key = ["activation", "initializer", "batch_norm", "learning_rate", "seed"]
-        hidden = plain(tables.hidden(1)).merge(vanishing[key], on=key)
-        for activation, group in hidden.groupby("activation"):
-            ratio = group.pivot_table(index=key, columns="layer", values="update_ratio")
-            if {1, tables.depth} <= {*ratio.columns} and tables.depth > 1:
-                ratio = ratio.clip(lower=SMALLEST)  # where gradients vanish altogether, nothing moves
-                logs = (ratio[tables.depth] / ratio[1]).map(np.log)
-                yield finding(name, logs.groupby("seed").mean().to_numpy(), activation=activation)
+        hidden = plain(tables.hidden(1)).merge(vanishing[PLAIN_KEY], on=PLAIN_KEY)
+        for activation, group in log_ratio_of_ends(hidden, "update_ratio", tables.depth).groupby("activation"):
+            yield finding(name, by_seed(group, "ratio").to_numpy(), activation=activation)
 
 
 def large_rates_kill(evidence: Evidence) -> Findings:
@@ -300,13 +306,8 @@ def batch_norm_evens_gradients(evidence: Evidence) -> Findings:
             continue
         for epoch, when in MOMENTS:
             hidden = plain(tables.hidden(epoch))
-            key = ["activation", "initializer", "learning_rate", "batch_norm", "seed"]
-            both = hidden.pivot_table(index=key, columns="layer", values="gradient").clip(lower=SMALLEST)
-            if not {1, tables.depth} <= {*both.columns}:
-                continue
-            uneven = (both[1] / both[tables.depth]).map(np.log).abs()
-            table = uneven.rename("uneven").reset_index()
-            for activation, group in table.groupby("activation"):
+            ratios = log_ratio_of_ends(hidden, "gradient", tables.depth)
+            for activation, group in ratios.assign(uneven=ratios["ratio"].abs()).groupby("activation"):
                 effects = between(group, "batch_norm", "none", "before", "uneven", on=("initializer", "learning_rate"))
                 yield finding(name, effects, activation=activation, when=when)
 

@@ -1,7 +1,7 @@
 """What a claim is, and how its findings become a verdict. Nothing here knows any particular claim."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from pipeline.evaluation.statistics import Interval, Scores, equivalent, holm, m
 
 Verdict = Literal["supported", "refuted", "depends", "inconclusive", "not tested"]
 Side = Literal["for", "against", "open"]
+SIDES: tuple[Side, ...] = get_args(Side)
 CONFIDENCE = 0.95
 """Of the ledger's intervals and tests, whatever the rest of the report has: verdicts of two runs can be compared."""
 SURPRISE: dict[tuple[Verdict, Verdict], int] = {
@@ -36,8 +37,8 @@ class Finding(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The study and the setting, in one line."""
-        return "; ".join([self.study, *(f"{key}={value}" for key, value in self.setting.items())])
+        """The setting, in one line: ``batch_norm=none; compared=elu − relu``."""
+        return "; ".join(f"{key}={level}" for key, level in self.setting.items())
 
 
 class Claim(NamedTuple):
@@ -121,7 +122,7 @@ def judge(claim: Claim, findings: Sequence[Finding]) -> Entry:
     """
     corrected = holm([found.p for found in findings])
     sides: list[Side] = [side(f, p, claim) for f, p in zip(findings, corrected, strict=True)]
-    count: Mapping[Side, int] = {name: sides.count(name) for name in ("for", "against", "open")}
+    count: Mapping[Side, int] = {name: sides.count(name) for name in SIDES}
     verdict: Verdict = "inconclusive"
     if not findings:
         verdict = "not tested"
@@ -153,7 +154,7 @@ def as_metrics(ledger: Sequence[Line]) -> dict[str, Any]:
         best.claim.id: {
             "verdict": best.verdict,
             **({"at_fixed_rate": fixed.verdict} if fixed else {}),
-            **{name: best.count(name) for name in ("for", "against", "open")},
+            **{name: best.count(name) for name in SIDES},
         }
         for best, fixed in ledger
     }
@@ -168,8 +169,7 @@ def as_table(ledger: Sequence[Line]) -> pd.DataFrame:
     """
     rows = [
         (
-            entry.claim.id, view, found.study, "; ".join(f"{key}={value}" for key, value in found.setting.items()),
-            *found.effect, found.p, p, found.pairs, speaks,
+            entry.claim.id, view, found.study, found.where, *found.effect, found.p, p, found.pairs, speaks,
         )
         for line in ledger
         for view, entry in line._asdict().items()

@@ -2,6 +2,10 @@
 
 import os
 
+from pipeline.compute.rounding import settle
+
+settle()
+
 # MLflow reads these while it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -5,8 +5,7 @@ PipelineError
 ├── DataError            a dataset is missing, damaged or unfit
 ├── FunctionError        a callable is no activation function
 ├── ResourceError        memory does not suffice
-├── TrackingError        MLflow cannot be written
-└── ReproducibilityError the same network came out different
+└── TrackingError        MLflow cannot be written
 """
 
 from difflib import get_close_matches
@@ -38,10 +37,6 @@ class ResourceError(PipelineError):
 
 class TrackingError(PipelineError):
     """MLflow cannot be written; the results are safe."""
-
-
-class ReproducibilityError(PipelineError):
-    """A network trained again from its settings did not come out the same."""
 
 
 def did_you_mean(word: object, allowed: "Iterable[str]") -> str:

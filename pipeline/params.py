@@ -28,6 +28,7 @@ BatchNormPlacement = Literal["none", "before", "after"]
 Clipping = Literal["none", "value", "norm", "global_norm"]
 Scaling = Literal["unit", "standardize"]
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
+Reproducible = Literal["portable", "machine"]
 Reference = Literal["majority", "logistic_regression", "random_forest"]
 
 INITIALIZERS: tuple[Initializer, ...] = get_args(Initializer)
@@ -158,9 +159,11 @@ def _at_least_one_or_auto(size: int | str) -> int | str:
 
 
 class Compute(Frozen):
-    """Where networks are trained, and how many at once. On a CPU it changes no result."""
+    """Where networks are trained, how many at once, and on which machines they come out bit for bit the same."""
 
     accelerator: Accelerator
+    reproducible: Reproducible
+    """See `pipeline.compute.rounding`, which reads it before anything else is loaded."""
     workers: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
     stack_size: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
 

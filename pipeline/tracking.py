@@ -137,7 +137,10 @@ def _track_execution(execution: Execution) -> str:
     client = MlflowClient()
     known = _finished_runs(client, experiment)
     common = _common_tags() | {"device": ", ".join(sorted(execution.results.timings["device"].unique()))}
-    with _run(client, experiment, known, _execution_digest(execution), _execution_name(execution), common) as parent:
+    champion = execution.evaluation.metrics.get("champion", {})
+    reproduced = {"reproduced": champion["reproduced"]} if champion else {}
+    digest, title = _execution_digest(execution), _execution_name(execution)
+    with _run(client, experiment, known, digest, title, common | reproduced) as parent:
         if parent.new:
             _write_execution(client, parent.id, execution)
     cells = list(execution.results.networks.groupby(list(AXES), sort=True))

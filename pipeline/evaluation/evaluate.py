@@ -1,5 +1,6 @@
 """A study's evaluation, from its tables to what the report and MLflow show."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,12 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 from pipeline.data import Dataset
 from pipeline.evaluation.cells import chance_limit, guess_accuracy, summarize_cells
-from pipeline.evaluation.champion import architecture, choose_champion, describe, predict, retrain, save_champion
+from pipeline.evaluation.champion import Retrained, architecture, choose_champion, describe, retrain, save_champion
 from pipeline.evaluation.files import CHAMPION_FOLDER, Evaluation, save_evaluation
 from pipeline.evaluation.levels import summarize_levels
 from pipeline.evaluation.recommend import most_robust, recommend, simplest
 from pipeline.evaluation.references import reference_scores
-from pipeline.params import AXES, Params, Study
+from pipeline.params import AXES, Network, Params, Study
 from pipeline.training.results import Results, rows_of
 from pipeline.training.verdicts import VERDICTS
 
@@ -21,8 +22,7 @@ from pipeline.training.verdicts import VERDICTS
 def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, folder: Path) -> Evaluation:
     """Evaluate a study and write its files into a folder: cells, levels, metrics, details and the champion.
 
-    Raises:
-        ReproducibilityError: the champion, trained again, is not the network that was recorded.
+    Where the champion, trained again, is not the network that was recorded, the metrics say so and a warning does.
     """
     networks = results.networks
     confidence, chance = params.evaluation.confidence, chance_limit(dataset.card)
@@ -48,15 +48,19 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
     }
     champion = choose_champion(networks)
     if champion is not None:
-        model = retrain(champion, study, params, dataset, networks)
-        save_champion(model, architecture(champion, study, params, dataset), folder / CHAMPION_FOLDER)
+        again = retrain(champion, study, params, dataset, networks)
+        if again.reproduced == "no":
+            _warn(champion, again)
+        save_champion(again.model, architecture(champion, study, params, dataset), folder / CHAMPION_FOLDER)
         row = rows_of(networks, champion).iloc[0]
         metrics["champion"] = champion.cell._asdict() | {
             "seed": champion.seed,
             "val_accuracy": float(row["val_accuracy"]),
             "test_accuracy": float(row["test_accuracy"]),
+            "reproduced": again.reproduced,
+            "largest_difference": again.largest_difference,
         }
-        labels, predicted = dataset.test.y, predict(model, dataset.test.x)
+        labels, predicted = dataset.test.y, again.labels
         details |= {
             "champion": describe(champion),
             "confusion": confusion_matrix(labels, predicted, labels=range(len(dataset.card.classes))).tolist(),
@@ -68,6 +72,18 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
     evaluation = Evaluation(cells, levels.table, metrics, details)
     save_evaluation(evaluation, folder)
     return evaluation
+
+
+def _warn(champion: Network, again: Retrained) -> None:
+    """Say that the champion is another network than the one that was recorded, and what to do."""
+    by = "is no number" if again.largest_difference is None else f"differs by {again.largest_difference:.2g}"
+    print(
+        f"warning: the champion ({describe(champion)}) came out different when trained again: its {again.score} {by}. "
+        "Were the results made by other library versions, or on another kind of processor (place.json beside them says "
+        "where)? `make verify` tells whether this machine computes as others do; `dvc repro --force` makes the "
+        "results anew. The run goes on, with the network that was trained again as its champion",
+        file=sys.stderr,
+    )
 
 
 def _recommended(settings: list[dict[str, Any]]) -> dict[str, Any]:

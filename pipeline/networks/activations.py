@@ -129,7 +129,7 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
     "tanh": Activation(
         "tanh z", "LeCun et al. 1998, section 4.4",
-        lambda _s, _p: nn.Tanh(),
+        lambda _s, _p: Elementwise(elementwise.Tanh.apply, (), nn.Tanh()),
     ),
     "relu": Activation(
         "max(z, 0)", "Nair & Hinton 2010",

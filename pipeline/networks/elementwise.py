@@ -2,14 +2,16 @@
 
 PyTorch's own sigmoid, ELU, SELU, SiLU and Mish take a vectorised path for most elements and a scalar one, which rounds
 otherwise, for what is left at the end of each thread's share (torch 2.13, CPU). Where a network stands in a stack, and
-how many threads there are, would then change its bits. ``exp``, ``expm1``, arithmetic and comparisons do not have that
-fault, so these functions are made of them, each with its closed-form gradient.
+how many threads there are, would then change its bits. Arithmetic, comparisons and the ``exp`` and ``tanh`` of
+`pipeline.compute.kernels` do not have that fault, so these functions are made of them, each with its closed-form gradient.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from pipeline.compute.kernels import exp_, tanh_
 
 
 class Swish(torch.autograd.Function):
@@ -49,16 +51,34 @@ class Sigmoid(torch.autograd.Function):
         return grad * slope
 
 
+class Tanh(torch.autograd.Function):
+    """tanh z."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        """Return the activation of z."""
+        out = tanh_(z.clone())
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """1 - tanh²."""
+        (out,) = ctx.saved_tensors
+        slope: Tensor = (out * out).neg_().add_(1)
+        return slope.mul_(grad)
+
+
 class ELU(torch.autograd.Function):
     """scale · (z if z > 0 else alpha · (exp z - 1)): ELU with scale 1, SELU with its own two constants.
 
-    exp z - 1 is 2 t / (1 - t) with t = tanh(z / 2), as exact near 0; tanh takes a third of ``expm1``'s time.
+    exp z - 1 is 2 t / (1 - t) with t = tanh(z / 2), as exact near 0: NumPy's ``expm1`` rounds by the processor.
     """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, alpha: float, scale: float) -> Tensor:
         """Return the activation of z."""
-        t = z.clamp(max=0).mul_(0.5).tanh_()
+        t = tanh_(z.clamp(max=0).mul_(0.5))
         out = t.div_(1 - t).mul_(2 * alpha).add_(z.clamp(min=0)).mul_(scale)
         ctx.save_for_backward(out)
         ctx.alpha, ctx.scale = alpha, scale
@@ -99,7 +119,7 @@ class Mish(torch.autograd.Function):
     def forward(ctx: Any, z: Tensor) -> Tensor:
         """Return the activation of z."""
         below = z.clamp(max=20)  # from 20 on, the tanh is 1 and the slope too
-        e = below.exp()
+        e = exp_(below.clone())
         w = e * (e + 2)
         tanh = w / (w + 2)
         ctx.save_for_backward(below, e, w, tanh)
@@ -120,4 +140,4 @@ def _positive(z: Tensor) -> Tensor:
 
 
 def _sigmoid(z: Tensor) -> Tensor:
-    return (-z).exp_().add_(1).reciprocal_()
+    return exp_(-z).add_(1).reciprocal_()

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pipeline.compute.kernels import sqrt_
 from pipeline.networks.scores import cross_entropy, tree_sum
 from pipeline.networks.stack import StackedMLP
 from pipeline.theory.functions import Function
@@ -58,7 +59,7 @@ def observe(
                 _mean_square(z),
                 _mean_square(gradient),
                 (mean := tree_sum(given.mean(1)) / given.shape[2]),
-                _mean_square(given - mean[:, None, None]).sqrt(),
+                sqrt_(_mean_square(given - mean[:, None, None])),
                 (given.abs().amax(1) == 0).sum(1) / given.shape[2],
                 _share_outside(taken, *function.linear_within),
             )

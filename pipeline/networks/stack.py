@@ -17,6 +17,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pipeline.compute.kernels import Linear
 from pipeline.networks.activations import Place, build_activation
 from pipeline.networks.initializers import draw
 from pipeline.networks.normalization import StackedBatchNorm
@@ -50,7 +51,7 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "network batch fan_in"]) -> Float[Tensor, "network batch fan_out"]:
         """Return the layer's output."""
-        return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
+        return Linear.apply(x, self.weight, self.bias)  # type: ignore[no-any-return, no-untyped-call]
 
     def unstack(self, network: int) -> nn.Linear:
         """Return one network's layer."""

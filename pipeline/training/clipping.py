@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.compute.kernels import sqrt_
 from pipeline.networks.scores import tree_sum
 from pipeline.params import Clipping, ClippingThresholds
 
@@ -52,7 +53,7 @@ def norms(gradient: Float[Tensor, "network rows columns"]) -> PerNetwork:
 def global_norms(gradients: Sequence[Float[Tensor, "network rows columns"]]) -> PerNetwork:
     """Return each network's L2 norm over all tensors."""
     # A norm over the tensors would sum those of one network in another order than those of several.
-    return tree_sum(torch.stack([norms(gradient).square() for gradient in gradients], 1)).sqrt()
+    return sqrt_(tree_sum(torch.stack([norms(gradient).square() for gradient in gradients], 1)))
 
 
 def _shrink(norm: PerNetwork, threshold: float) -> PerNetwork:

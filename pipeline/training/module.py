@@ -8,6 +8,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -219,6 +220,16 @@ class StackModule(pl.LightningModule):
         self.started -= checkpoint["seconds"]
 
     # --- scoring ----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def labels(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the label that each network gives each sample ``[sample, feature]``: ``[network, sample]``."""
+        samples = torch.from_numpy(x).to(self.device)
+        self.networks.eval()
+        chosen = [self(some.expand(len(self.seeds), -1, -1)).argmax(2) for some in samples.split(SCORED_AT_A_TIME)]
+        self.networks.train()
+        labels: NDArray[np.int64] = torch.cat(chosen, 1).cpu().numpy()
+        return labels
 
     @torch.no_grad()
     def score(self, part: str) -> Scores:

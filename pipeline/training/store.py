@@ -11,12 +11,10 @@ import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
@@ -26,6 +24,7 @@ from pipeline.data import Card
 from pipeline.params import Network, Params, Study
 from pipeline.training.checkpoints import NETWORKS, EpochCheckpoint, SealedIO
 from pipeline.training.outcome import Outcome
+from pipeline.training.place import place
 from pipeline.training.sealed import UNFINISHED, read_sealed, write_sealed
 from pipeline.training.stacks import widths_of
 
@@ -38,7 +37,6 @@ CODE = ("compute", "networks", "theory", "training")
 """Folders whose code determines what a network comes to."""
 PLAIN = ("alive", "epochs", "seconds", "stack_size", "device")
 """Fields of an outcome that are no arrays."""
-LIBRARIES = ("numpy", "pytorch-lightning", "torch")
 
 T = TypeVar("T")
 Weights = dict[str, NDArray[np.generic]]
@@ -77,11 +75,6 @@ class Origin(NamedTuple):
         return hashlib.sha256(json.dumps(self.describe(network), sort_keys=True).encode()).hexdigest()
 
 
-def place(device: str) -> list[Any]:
-    """Return what of a machine determines what a network comes to."""
-    return [_versions(), device, torch.backends.cpu.get_cpu_capability() if device == "cpu" else ""]
-
-
 @lru_cache
 def code_digest(folders: tuple[str, ...] = CODE) -> str:
     """Return a digest of the code in some folders: by default, that which determines what a network comes to."""
@@ -89,11 +82,6 @@ def code_digest(folders: tuple[str, ...] = CODE) -> str:
     for file in sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py")):
         digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-@lru_cache
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
 
 
 N_contra = TypeVar("N_contra", bound=Hashable, contravariant=True)

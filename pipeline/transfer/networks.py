@@ -5,8 +5,9 @@ import json
 from typing import Any, NamedTuple
 
 from pipeline.params import Cell, Network, Params, Study, Transfer
+from pipeline.training.place import place
 from pipeline.training.stacks import Stack
-from pipeline.training.store import code_digest, place
+from pipeline.training.store import code_digest
 
 OWN_STREAMS = 2**32
 """Added to a seed for task B, so that the layers it does not reuse do not start as A's did."""

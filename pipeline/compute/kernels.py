@@ -2,8 +2,8 @@
 
 On a CPU torch leaves these to Intel's MKL, whose products round by the alignment of their operands, and whose products
 and functions (``exp``, ``tanh``, even ``sqrt``) round by the processor's maker. NumPy brings its own: products by
-OpenBLAS, which copies its operands into buffers of its own before it multiplies, and functions that treat every element
-alike. They work on the tensors' own memory, and are no slower (docs/reproducibility.md). On other devices torch's serve.
+OpenBLAS, which copies its operands into buffers of its own before it multiplies, and functions that treat all elements
+alike. They work on the tensors' own memory and are no slower (docs/reproducibility.md). Other devices have torch's.
 """
 
 from collections.abc import Callable

@@ -110,3 +110,15 @@ def _numpy() -> tuple[int, ...]:
         return tuple(int(part) for part in version("numpy").split(".")[:2])
     except (PackageNotFoundError, ValueError):
         return (0,)
+
+
+def processor() -> str:
+    """Return this machine's processor in words: ``AMD EPYC, family 25, model 17``."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine()
+    said = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
+    found = {key.strip(): value.strip() for key, value in said.items()}
+    name = found.get("model name", platform.machine())
+    return f"{name}, family {found['cpu family']}, model {found['model']}" if "cpu family" in found else name

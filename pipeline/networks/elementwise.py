@@ -3,7 +3,7 @@
 PyTorch's own sigmoid, ELU, SELU, SiLU and Mish take a vectorised path for most elements and a scalar one, which rounds
 otherwise, for what is left at the end of each thread's share (torch 2.13, CPU). Where a network stands in a stack, and
 how many threads there are, would then change its bits. Arithmetic, comparisons and the ``exp`` and ``tanh`` of
-`pipeline.compute.kernels` do not have that fault, so these functions are made of them, each with its closed-form gradient.
+`pipeline.compute.kernels` do not have that fault: these functions are made of them, each with its closed-form gradient.
 """
 
 from typing import Any

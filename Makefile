@@ -33,6 +33,9 @@ lint: $(VENV)/installed-dev ## ruff, mypy strict, import-linter, the schema of t
 	lint-imports
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
+deps: $(VENV)/installed ## Write into dvc.yaml the code that each stage depends on
+	@python -m pipeline.closure
+
 format: $(VENV)/installed-dev ## Let ruff format the code
 	ruff format .
 	ruff check --fix .

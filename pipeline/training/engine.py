@@ -16,10 +16,10 @@ from pipeline.compute.workers import Notify, run_all, worker_count
 from pipeline.data import Dataset
 from pipeline.errors import ParamsError, ResourceError
 from pipeline.params import Network, Params, Study
+from pipeline.progress import GridProgress
 from pipeline.training.checkpoints import EpochCheckpoint, SealedIO
 from pipeline.training.module import StackModule
 from pipeline.training.outcome import Outcome, outcomes
-from pipeline.training.progress import GridProgress
 from pipeline.training.results import Results, tabulate
 from pipeline.training.stacks import Stack, into_stacks, stack_size, widths_of
 from pipeline.training.store import NetworkStore, Origin

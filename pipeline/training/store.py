@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 from safetensors.numpy import save as to_bytes
 
+from pipeline.closure import ROOT, closure
 from pipeline.data import Card
 from pipeline.params import Network, Params, Study
 from pipeline.training.checkpoints import NETWORKS, EpochCheckpoint, SealedIO
@@ -32,9 +33,8 @@ DEFAULT_FOLDER = Path(".networks")
 SUFFIX, WEIGHTS_SUFFIX = ".network", ".weights"
 CHECKPOINTS, CHECKPOINT_SUFFIX = "unfinished", ".checkpoint"
 ASIDE = "set-aside"
-PACKAGE = Path(__file__).parent.parent
-CODE = ("compute", "networks", "theory", "training")
-"""Folders whose code determines what a network comes to."""
+CODE = "pipeline/training/engine.py"
+"""Where training begins: this file, and all that it imports, determine what a network comes to."""
 PLAIN = ("alive", "epochs", "seconds", "stack_size", "device")
 """Fields of an outcome that are no arrays."""
 
@@ -76,11 +76,11 @@ class Origin(NamedTuple):
 
 
 @lru_cache
-def code_digest(folders: tuple[str, ...] = CODE) -> str:
-    """Return a digest of the code in some folders: by default, that which determines what a network comes to."""
+def code_digest(start: str = CODE) -> str:
+    """Return a digest of a file and all the code that it needs: by default, what determines what a network comes to."""
     digest = hashlib.sha256()
-    for file in sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py")):
-        digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
+    for file in sorted(closure(start)):
+        digest.update(f"{file}\0".encode() + (ROOT / file).read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -9,10 +9,10 @@ from pipeline.compute.cpu import keep_freed_memory
 from pipeline.compute.workers import Notify, run_all
 from pipeline.data import Dataset
 from pipeline.params import Params, Study, Transfer
+from pipeline.progress import GridProgress
 from pipeline.training.engine import choose_device, device_name, fit, tell, workers_of
 from pipeline.training.module import StackModule
 from pipeline.training.outcome import Outcome, outcomes
-from pipeline.training.progress import GridProgress
 from pipeline.training.store import NetworkStore, Weights
 from pipeline.transfer.module import TransferModule, Unfreezing
 from pipeline.transfer.networks import (

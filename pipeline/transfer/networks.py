@@ -69,7 +69,7 @@ class TransferOrigin(NamedTuple):
             "activation": getattr(self.params.activations, self.transfer.activation).model_dump(),
             "batch_norm": self.params.batch_norm.model_dump(),
             "data": self.data,
-            "code": [code_digest(), code_digest(("transfer",))],
+            "code": code_digest("pipeline/transfer/engine.py"),
             "place": place(self.device),
         }
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

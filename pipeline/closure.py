@@ -1,0 +1,120 @@
+"""The files that determine what a stage makes: its script, all that it imports, and the data files that those name.
+
+``dvc.yaml`` lists them for each stage (``make deps`` writes them), and the network store keys its networks by them, so
+that no result outlives the code that made it.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+DVC_FILE = "dvc.yaml"
+PINS = "constraints.txt"
+PACKAGES = ("pipeline", "stages")
+DATA_FILE = re.compile(r"[\w-]*\.(csv|css|html|js|md|po)")
+"""The name of a file that a module may read from its own folder, or the end of one."""
+WITHOUT = {
+    "pipeline/tracking.py": "MLflow is a view of the results; `make track` writes it anew",
+    "pipeline/progress.py": "what a terminal shows while networks are trained",
+}
+"""Files that no result depends on, though stages import them, and why. What they import is not looked at."""
+
+
+@lru_cache
+def closure(start: str, root: Path = ROOT) -> frozenset[str]:
+    """Return a file and all files of the project that it needs, as paths from the root.
+
+    Args:
+        start: from the root, as ``stages/train.py``.
+        root: of the project.
+    """
+    found: set[str] = set()
+    todo = [start]
+    while todo:
+        path = todo.pop()
+        if path in found or path in WITHOUT:
+            continue
+        found.add(path)
+        if path.endswith(".py"):
+            todo += _needed(root / path, root)
+    return frozenset(found)
+
+
+def dependencies(start: str, root: Path = ROOT) -> list[str]:
+    """Return a closure as ``dvc.yaml`` lists it: a folder of which every file belongs to it, else its files."""
+    files = closure(start, root)
+    listed: set[str] = set()
+    for file in files:
+        folders = [str(parent) for parent in Path(file).parents if len(parent.parts) > 1]
+        whole = [folder for folder in folders if _files_in(root / folder, root) <= files]
+        listed.add(min(whole, key=len) if whole else file)
+    return sorted(listed)
+
+
+def _needed(file: Path, root: Path) -> Iterator[str]:
+    """Yield the files that a module imports or names; not those that only a type checker reads."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in _executed(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _modules(alias.name, root)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield from _modules(f"{node.module}.{alias.name}", root)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and DATA_FILE.fullmatch(node.value):
+            pattern = node.value if node.value[0] != "." else f"*{node.value}"  # f"{language}.po"
+            yield from (str(path.relative_to(root)) for path in file.parent.glob(pattern))
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield every node below one, but for what stands under ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _executed(child)
+
+
+def _modules(name: str, root: Path) -> Iterator[str]:
+    """Yield the files that importing a dotted name runs: its packages' and its own."""
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
+        return
+    for end in range(1, len(parts) + 1):
+        path = Path(*parts[:end])
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if (root / candidate).is_file():
+                yield str(candidate)
+
+
+def _files_in(folder: Path, root: Path) -> set[str]:
+    inside = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(root)) for path in inside}
+
+
+def main() -> None:
+    """Write every stage's code into ``dvc.yaml``; its other dependencies stay."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    content = yaml.load((ROOT / DVC_FILE).read_text(encoding="utf-8"))
+    for name, stage in content["stages"].items():
+        others = [dep for dep in stage["deps"] if not is_code(dep)]
+        stage["deps"] = [*others, PINS, *dependencies(f"stages/{name}.py")]
+    with (ROOT / DVC_FILE).open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+    print(f"{DVC_FILE}: the code of {len(content['stages'])} stages")
+
+
+def is_code(dependency: str) -> bool:
+    """Say whether a dependency in ``dvc.yaml`` is code or its pins, not data."""
+    return dependency == PINS or dependency.startswith(tuple(f"{package}/" for package in PACKAGES))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""No stale result: what a stage depends on in dvc.yaml is what it runs, and the network store is keyed by it too."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.closure import PINS, WITHOUT, closure, dependencies, is_code
+from pipeline.training.store import CODE, code_digest
+from tests.conftest import ROOT
+
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dvc_watches_all_the_code_that_a_stage_runs_and_no_other(name: str) -> None:
+    listed = {dep for dep in STAGES[name]["deps"] if is_code(dep)}
+    assert listed == {PINS, *dependencies(f"stages/{name}.py")}, "`make deps` writes them"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_that_computes_depends_on_the_kernels(name: str) -> None:
+    if "pipeline/networks/stack.py" in closure(f"stages/{name}.py"):
+        assert "compute.reproducible" in STAGES[name]["params"]
+
+
+@pytest.mark.parametrize(
+    ("start", "file"),
+    [
+        ("stages/evaluate.py", "pipeline/networks/normalization.py"),  # it trains the champion
+        ("stages/evaluate.py", "pipeline/training/module.py"),
+        ("stages/train.py", "pipeline/data/dataset.py"),  # `load`
+        ("stages/train.py", "pipeline/params.py"),
+        ("stages/train.py", "pipeline/theory/edge.py"),  # the critical initializer
+        ("stages/transfer.py", "pipeline/transfer/engine.py"),  # imported in a function
+        ("stages/report.py", "pipeline/report/ko.po"),
+        ("stages/report.py", "pipeline/evaluation/published_grid.csv"),
+        (CODE, "pipeline/data/dataset.py"),
+    ],
+)
+def test_a_closure_holds(start: str, file: str) -> None:
+    assert file in closure(start)
+
+
+@pytest.mark.parametrize("file", ["pipeline/theory/maps.py", "pipeline/report/page.py", *WITHOUT])
+def test_training_does_not_depend_on(file: str) -> None:
+    assert file not in closure("stages/train.py") | closure(CODE)
+
+
+def test_what_is_left_out_is_there_and_has_a_reason() -> None:
+    for file, reason in WITHOUT.items():
+        assert (ROOT / file).is_file()
+        assert len(reason) > 20
+
+
+def test_a_closure_follows_what_is_run_and_not_what_is_typed(tmp_path: Path) -> None:
+    package = tmp_path / "pipeline"
+    for folder in ("", "inner", "unused"):
+        (package / folder).mkdir(exist_ok=True)
+        (package / folder / "__init__.py").touch()
+    (package / "inner" / "a.py").write_text("from pipeline.inner import b\nTABLE = 'numbers.csv'\nOTHER = '.po'\n")
+    (package / "inner" / "b.py").write_text("def late():\n    import pipeline.c\n")
+    (package / "c.py").write_text("if TYPE_CHECKING:\n    import pipeline.unused\nimport numpy\n")
+    (package / "inner" / "numbers.csv").touch()
+    (package / "inner" / "ko.po").touch()
+    assert closure("pipeline/inner/a.py", tmp_path) == {
+        "pipeline/__init__.py", "pipeline/c.py", "pipeline/inner/__init__.py", "pipeline/inner/a.py",
+        "pipeline/inner/b.py", "pipeline/inner/ko.po", "pipeline/inner/numbers.csv",
+    }  # fmt: skip
+    assert dependencies("pipeline/inner/a.py", tmp_path) == [
+        "pipeline/__init__.py", "pipeline/c.py", "pipeline/inner",
+    ]  # fmt: skip
+
+
+def test_the_store_is_keyed_by_the_code() -> None:
+    assert code_digest() != code_digest("pipeline/transfer/engine.py")

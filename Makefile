@@ -1,6 +1,8 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-browser lint check bench ui report summary store track format
+.PHONY: help repro verify drift golden test test-browser lint check bench ui report summary store track format deps pins nightly
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 
 VENV := .venv
 PYTHON ?= python3
@@ -15,6 +17,18 @@ repro: $(VENV)/installed .dvc/tmp/ready check ## Run the pipeline: every study t
 	@dvc repro
 	@$(MAKE) --no-print-directory report
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
+
+verify: $(VENV)/installed ## Does this machine compute as others do? Trains a small study and compares its digest
+	@python -m stages.verify
+
+drift: $(VENV)/installed ## Compare results/ with the kept ones; WITH="FOLDER [OTHER] [--exact]" compares others
+	@python -m stages.drift $(WITH)
+
+golden: $(VENV)/installed ## Keep what this run came to as what others are compared with
+	@python -m stages.golden
+
+nightly: ## All that the nightly workflow does: bare clone, default run, verify, drift, newest packages, audit
+	@.ci/nightly
 
 check: $(VENV)/installed ## Say whether params.yaml makes sense, and what it builds
 	@python -m pipeline.params
@@ -67,12 +81,22 @@ track: $(VENV)/installed ## Bring MLflow up to date with the results, without tr
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing the pinned packages into $(VENV): a few minutes, once"
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+# Pinned by hash, all but torch: elsewhere its CPU build is another file than the index's.
+INSTALL = $(BIN)/python .ci/install.py
+
+$(VENV)/installed: pyproject.toml constraints.txt requirements.txt | $(VENV)/bin/python
+	@$(INSTALL) requirements.txt
 	@touch $@
 
-$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing the pinned packages and the development tools into $(VENV): a few minutes, once"
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+$(VENV)/installed-dev: pyproject.toml constraints.txt requirements-dev.txt | $(VENV)/bin/python
+	@$(INSTALL) requirements-dev.txt
 	@touch $@ $(VENV)/installed
+
+PIN = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet \
+	--no-emit-index-url --constraint constraints.txt --no-emit-package torch
+# What torch brings for a GPU comes with torch.
+WITHOUT_CUDA = awk '/^[a-z]/ { skip = /^(nvidia-|cuda-|triton==)/ } !skip'
+
+pins: $(VENV)/installed-dev ## Write the hashes of what constraints.txt pins, for every platform
+	$(PIN) | $(WITHOUT_CUDA) > requirements.txt
+	$(PIN) --extra dev | $(WITHOUT_CUDA) > requirements-dev.txt

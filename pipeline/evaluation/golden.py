@@ -69,7 +69,9 @@ def fingerprint(table: pd.DataFrame) -> str:
             digest.update(values.astype("<i8").tobytes())
         elif values.dtype.kind == "f":
             numbers = values.astype("<f8")
-            digest.update(np.where(np.isnan(numbers), np.nan, numbers + 0.0).tobytes())  # one NaN, one zero
+            numbers[np.isnan(numbers)] = np.nan  # there are many
+            numbers[numbers == 0] = 0.0  # there are two
+            digest.update(numbers.tobytes())
         else:
             digest.update("\0".join("" if value is None else str(value) for value in table[name]).encode())
     return digest.hexdigest()

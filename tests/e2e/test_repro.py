@@ -98,6 +98,26 @@ def test_editing_the_report_trains_nothing(clone: Clone) -> None:
     assert ran(clone.dvc("repro").stdout) == ["report"]
 
 
+def test_a_champion_that_does_not_repeat_is_shown_and_stops_nothing(clone: Clone) -> None:
+    code = clone.folder / "pipeline/evaluation/champion.py"
+    text = code.read_text()
+    off = text.replace("- float(before[score]))", "- float(before[score])) + 0.5")
+    assert off != text
+    code.write_text(off)
+    done = clone.dvc("repro")
+    code.write_text(text)
+    assert ran(done.stdout) == ["evaluate@mini", "claims", "report"]
+    assert "came out different when trained again" in done.stderr
+    metrics = json.loads((clone.folder / "results/mini/metrics.json").read_text())
+    assert metrics["champion"]["reproduced"] == "no"
+    assert "these results do not repeat on this machine" in (clone.folder / "report/index.html").read_text()
+    client = MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("mini")
+    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'execution' and tags.reproduced = 'no'")
+    assert [run.data.metrics["champion.largest_difference"] for run in runs] == [pytest.approx(0.5)]
+    clone.dvc("repro")  # as it was, from DVC's run cache
+
+
 def test_editing_one_axis_prepares_nothing_and_trains_only_what_is_new(clone: Clone) -> None:
     before = contents(clone)
     clone.change(lambda params: params["studies"]["mini"]["grid"][1].update(clipping=["none", "value"]))

@@ -373,6 +373,7 @@ def _execution_digest(execution: Execution) -> str:
         execution.card.sha256,
         execution.results.networks.to_csv(),
         execution.results.history.to_csv(),
+        json.dumps(execution.evaluation.metrics.get("champion")),
     )
 
 

@@ -1,4 +1,4 @@
-"""What makes a stack fast and exact on a CPU: memory that is kept, and matrix products that are not split."""
+"""What makes a stack fast and exact on a CPU: memory that is kept, and sums that are not split."""
 
 import ctypes
 import sys
@@ -26,11 +26,11 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def whole_products(networks: int) -> Iterator[None]:
+def whole_sums(networks: int) -> Iterator[None]:
     """Use at most one thread for each network.
 
-    With more threads than matrices, the matrix library splits one product over several threads, along the dimension it
-    sums over, and a network's bits would depend on the number of threads.
+    With more threads than networks, torch splits one network's sums over several threads, and its bits would depend on
+    how many there are. (Products are not torch's, and use one thread; see `pipeline.compute.kernels`.)
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(min(threads, networks))

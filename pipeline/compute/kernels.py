@@ -33,7 +33,7 @@ class Linear(torch.autograd.Function):
     ) -> Float[Tensor, "network batch fan_out"]:
         """Return a dense layer's output."""
         ctx.save_for_backward(x, weight)
-        out = product(x, weight)
+        out = matmul(x, weight)
         return out if bias is None else out.add_(bias)
 
     @staticmethod
@@ -43,13 +43,13 @@ class Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad
         return (
-            product(grad, weight.mT) if wanted[0] else None,
-            product(x.mT, grad) if wanted[1] else None,
+            matmul(grad, weight.mT) if wanted[0] else None,
+            matmul(x.mT, grad) if wanted[1] else None,
             grad.sum(1, keepdim=True) if wanted[2] else None,
         )
 
 
-def product(a: Float[Tensor, "network rows inner"], b: Float[Tensor, "network inner columns"]) -> Tensor:
+def matmul(a: Float[Tensor, "network rows inner"], b: Float[Tensor, "network inner columns"]) -> Tensor:
     """Return each network's matrix product ``[network, rows, columns]``, without a gradient."""
     if a.device.type != "cpu":
         return torch.bmm(a, b)

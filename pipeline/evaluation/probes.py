@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline.compute.cpu import whole_products
+from pipeline.compute.cpu import whole_sums
+from pipeline.compute.kernels import log_, matmul, sqrt_
 from pipeline.networks import StackedMLP
 from pipeline.networks.activations import Place, build_activation
 from pipeline.networks.observe import observe
@@ -50,11 +51,11 @@ def variance_ratios(params: Params) -> pd.DataFrame:
         weight = networks.dense[0].weight.detach()
         x = torch.randn(SAMPLES, fan_in, generator=generator, dtype=torch.float64)
         g = torch.randn(SAMPLES, fan_out, generator=generator, dtype=torch.float64)
-        with whole_products(1):
-            forward = (x @ weight).var((1, 2)) / x.var()
-            backward = (g @ weight.mT).var((1, 2)) / g.var()
+        with whole_sums(1):
+            forward = matmul(x.expand(len(SEEDS), -1, -1), weight).var((1, 2)) / x.var()
+            backward = matmul(g.expand(len(SEEDS), -1, -1), weight.mT).var((1, 2)) / g.var()
         table = {"shape": shape, "fan_in": fan_in, "fan_out": fan_out, "seed": SEEDS}
-        tables.append(pd.DataFrame(table | {"forward": forward.log().numpy(), "backward": backward.log().numpy()}))
+        tables.append(pd.DataFrame(table | {"forward": log_(forward).numpy(), "backward": log_(backward).numpy()}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -70,12 +71,12 @@ def signal_drifts(params: Params) -> pd.DataFrame:
     tables = []
     for activation in RELU_AND_VARIANTS:
         squares, signal = [], x
-        with torch.no_grad(), whole_products(1):
+        with torch.no_grad(), whole_sums(1):
             for number, layer in enumerate(dense):
                 z = layer(signal)
                 squares.append(tree_sum(z.double().square().flatten(1)))
                 signal = build_activation(activation, params.activations, Place(number, DRIFT_WIDTH, SEEDS))(z)
-        drift = (squares[-1] / squares[0]).log().numpy()
+        drift = log_(squares[-1] / squares[0]).numpy()
         tables.append(pd.DataFrame({"activation": activation, "seed": SEEDS, "drift": drift}))
     return pd.concat(tables, ignore_index=True)
 
@@ -108,7 +109,7 @@ def clipping_angles(params: Params) -> pd.DataFrame:
     Columns: ``clipping``, ``seed``; ``angle`` between the gradient over all weights before and after, in degrees.
     """
     networks = _networks((FEATURES, WIDTH, WIDTH, CLASSES), "relu", "none", "standard_normal", SEEDS, params)
-    with whole_products(len(SEEDS)):
+    with whole_sums(len(SEEDS)):
         next(_steps(networks))
         before = [p.grad.clone() for p in networks.parameters() if p.grad is not None]
     tables = []
@@ -132,7 +133,7 @@ def step_times(params: Params) -> pd.DataFrame:
         networks = _networks((FEATURES, 2 * WIDTH, 2 * WIDTH, CLASSES), activation, norm, "he_normal", seeds, params)
         runs[activation, norm] = _steps(networks)
     rows = []
-    with whole_products(1):
+    with whole_sums(1):
         for number, (kind, steps) in product(range(ROUNDS + 1), runs.items()):
             rows.append((*kind, number, min(_seconds_of(steps) for _ in range(STEPS))))
     table = pd.DataFrame(rows, columns=["activation", "batch_norm", "round", "seconds"])
@@ -177,6 +178,6 @@ def _angles(before: Sequence[Tensor], after: Sequence[Tensor]) -> np.ndarray:
         products = [tree_sum((a.double() * b.double()).flatten(1)) for a, b in zip(first, second, strict=True)]
         return tree_sum(torch.stack(products, 1))
 
-    cosine = inner(before, after) / (inner(before, before) * inner(after, after)).sqrt()
-    angles: np.ndarray = torch.rad2deg(torch.acos(cosine.clamp(max=1.0))).numpy()
+    cosine = inner(before, after) / sqrt_(inner(before, before) * inner(after, after))
+    angles: np.ndarray = np.degrees(np.arccos(cosine.clamp(max=1.0).numpy()))
     return angles

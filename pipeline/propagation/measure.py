@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.compute.cpu import keep_freed_memory, whole_products
+from pipeline.compute.cpu import keep_freed_memory, whole_sums
 from pipeline.compute.workers import run_all, worker_count
 from pipeline.data import Dataset
 from pipeline.networks import StackedMLP
@@ -90,7 +90,7 @@ def setting_tables(
 ) -> pd.DataFrame:  # fmt: skip
     """Return the rows of one activation and placement: one stack holds every initializer and seed."""
     pairs = list(product(initializers, probe.seeds))
-    with whole_products(len(pairs)):
+    with whole_sums(len(pairs)):
         networks = StackedMLP(
             shape.widths, activation, batch_norm, [name for name, _ in pairs], [seed for _, seed in pairs],
             params.activations, params.batch_norm, probe.input_square,

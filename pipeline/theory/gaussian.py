@@ -19,6 +19,11 @@ LOG_Q = 40.0
 DEGREE = 200
 
 
+STEEPEST_Q = 1e-12
+"""Below this variance a slope is that at this one: differences of φ over less than 1e-6 are lost in φ(0)'s rounding,
+which way, the processor decides."""
+
+
 class Moments(NamedTuple):
     """Of φ(√q z), z ~ N(0, 1)."""
 
@@ -67,7 +72,8 @@ def moments(function: Function, q: float) -> Moments:
         slope = value @ DERIVATIVE.T / half  # dφ/dz
         integrands = (value, value * value, slope * slope / q, value * slope * z)
         totals += [(weight * integrand).sum() for integrand in integrands]
-    return Moments(*(totals / len(function.branches)).tolist())
+    found = Moments(*(totals / len(function.branches)).tolist())
+    return found if q >= STEEPEST_Q else found._replace(slope_square=moments(function, STEEPEST_Q).slope_square)
 
 
 def product_moment(function: Function, q: float, correlation: float) -> float:

@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 
-from pipeline.compute.cpu import keep_freed_memory, whole_products
+from pipeline.compute.cpu import keep_freed_memory, whole_sums
 from pipeline.compute.workers import Notify, run_all, worker_count
 from pipeline.data import Dataset
 from pipeline.errors import ParamsError, ResourceError
@@ -170,7 +170,7 @@ def train_stack(
 
 def fit(module: StackModule, params: Params, callbacks: list[pl.Callback], resume_from: Path | None = None) -> None:
     """Train a module for its study's epochs."""
-    with whole_products(len(module.seeds)):
+    with whole_sums(len(module.seeds)):
         trainer = pl.Trainer(
             accelerator=params.compute.accelerator,
             devices=1,

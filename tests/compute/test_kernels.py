@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.compute.kernels import Linear, exp_, log_, product, sqrt_, tanh_
+from pipeline.compute.kernels import Linear, exp_, log_, matmul, sqrt_, tanh_
 
 FLOATS = 16
 """Of 32 bits in 64 bytes."""
@@ -38,13 +38,13 @@ def test_a_networks_products_depend_neither_on_alignment_nor_on_other_networks(n
         for size in ((batch, fan_in), (fan_in, fan_out), (batch, fan_out))
     )
     for left, right in ((x, w), (g, w.mT), (x.mT, g)):
-        alone = product(left[-1:].clone(), right[-1:].clone())
-        assert torch.equal(product(left, right)[-1:], alone)
+        alone = matmul(left[-1:].clone(), right[-1:].clone())
+        assert torch.equal(matmul(left, right)[-1:], alone)
     at_x, at_w, at_g = at
     moved_x, moved_w, moved_g = shifted(x, at_x), shifted(w, at_w), shifted(g, at_g)
-    assert torch.equal(product(moved_x, moved_w), product(x, w))
-    assert torch.equal(product(moved_g, moved_w.mT), product(g, w.mT))
-    assert torch.equal(product(moved_x.mT, moved_g), product(x.mT, g))
+    assert torch.equal(matmul(moved_x, moved_w), matmul(x, w))
+    assert torch.equal(matmul(moved_g, moved_w.mT), matmul(g, w.mT))
+    assert torch.equal(matmul(moved_x.mT, moved_g), matmul(x.mT, g))
 
 
 FUNCTIONS = {
@@ -85,5 +85,5 @@ def test_a_dense_layers_gradients_are_torchs(bias: bool) -> None:
 
 def test_what_is_not_finite_passes_without_a_word() -> None:
     infinite = torch.full((1, 2, 2), torch.inf)
-    assert product(infinite, -infinite).eq(-torch.inf).all()
+    assert matmul(infinite, -infinite).eq(-torch.inf).all()
     assert exp_(torch.tensor([1e9, -1e9, torch.nan])).nan_to_num(7.0).tolist() == [torch.finfo().max, 0.0, 7.0]

@@ -76,7 +76,7 @@ class Clone:
         subprocess.run(["git", *identity, *words], cwd=self.folder, check=True, capture_output=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = Clone(tmp_path_factory.mktemp("clone"))
     made.git("init", "--initial-branch=main")

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.reproducible_cost import DOC, OUT, table
 from pipeline.compute.rounding import current
 from pipeline.errors import DataError
 from pipeline.evaluation.golden import GOLDEN, compare, describe, fingerprint, load_record, record, save_record
@@ -187,3 +188,8 @@ def test_this_machine_computes_as_the_repository_says() -> None:
 
 def test_the_readme_shows_the_digest() -> None:
     assert load_record("mini", ROOT / GOLDEN).digest in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_documented_cost_is_the_measured_one() -> None:
+    content = json.loads(OUT.read_text(encoding="utf-8"))
+    assert table(content) in DOC.read_text(encoding="utf-8")

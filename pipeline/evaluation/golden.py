@@ -200,12 +200,16 @@ def describe(study: str, found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _common(cells: pd.DataFrame, changed: pd.Series) -> str:
-    """Return the levels that all changed cells and no other have: ``initializer he_normal``."""
-    said = []
+def _common(cells: pd.DataFrame, changed: "pd.Series[bool]") -> str:
+    """Return the levels that all changed cells have and, where there are such, that no other has."""
+    every: list[str] = []
+    some: list[str] = []
     for axis in AXES:
         levels = set(cells.loc[changed, axis])
         if levels and len(levels) < cells[axis].nunique():
-            share = "every" if not changed[~changed & cells[axis].isin(levels)].size else "not every"
-            said.append(f"{axis} {', '.join(f'{level}' for level in sorted(levels))} ({share} such cell)")
-    return "; ".join(said)
+            named = f"{axis} {', '.join(str(level) for level in sorted(levels))}"
+            others = ~changed & cells[axis].isin(levels)
+            (some if others.any() else every).append(named)
+    if every:
+        return "; ".join(f"{named} (and every such cell has changed)" for named in every)
+    return "; ".join(f"{named} (not every such cell has changed)" for named in some)

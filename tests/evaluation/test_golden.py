@@ -97,7 +97,7 @@ def test_an_initializers_constant_that_changed_by_2_percent_is_drift_and_is_name
     assert set(drifted["initializer"]) == {"he_normal"}
     assert set(found.cells.loc[found.cells["status"] != "equal", "initializer"]) == {"he_normal"}
     message = describe("mini", found)
-    assert "what they have in common: initializer he_normal (every such cell)" in message
+    assert "what they have in common: initializer he_normal (and every such cell has changed)\n" in message
     assert re.search(r"(relu|selu|rrelu) · he_normal.* · lr .*: initial_signal differs by \+0\.0198", message)
 
 

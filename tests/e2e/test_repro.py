@@ -177,9 +177,16 @@ def test_a_table_of_the_users_is_a_study_like_any_other(clone: Clone) -> None:
     clone.git("checkout", "params.yaml")
 
 
-def test_a_source_archive_without_git_runs_too(tmp_path: Path) -> None:
-    archive = Clone(tmp_path)
-    assert not (tmp_path / ".git").exists()
+def test_a_source_archive_runs_in_any_folder_and_any_surroundings(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder, in Zürich"
+    folder.mkdir()
+    archive = Clone(folder)
+    assert not (folder / ".git").exists()
     archive.make(".dvc/tmp/ready", "check")
-    assert ran(archive.dvc("repro", "prepare@mini").stdout) == ["prepare@mini"]
-    assert "up to date" in archive.dvc("status", "prepare@mini").stdout
+    bare = {"HOME": "/nonexistent", "LANG": "C", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
+    done = archive.dvc("repro", "evaluate@mini", **bare)
+    assert ran(done.stdout) == ["prepare@mini", "train@mini", "evaluate@mini"]
+    assert "up to date" in archive.dvc("status", "evaluate@mini").stdout
+    (folder / "report").mkdir()
+    (folder / "report" / "index.html").touch()
+    assert "/a%20folder,%20in%20Z" in archive.make("report").stdout

@@ -134,7 +134,6 @@ def other_machine(tmp_path_factory: pytest.TempPathFactory) -> str:
 OTHERS = {
     "AVX-512 in torch": {"ATEN_CPU_CAPABILITY": "avx512"},
     "AVX2 in torch": {"ATEN_CPU_CAPABILITY": "avx2"},
-    "no AVX-512 anywhere": {"ATEN_CPU_CAPABILITY": "avx2", "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL"},
     "AVX-512 in NumPy": {"NPY_DISABLE_CPU_FEATURES": ""},
     "MKL's own choice": {"MKL_CBWR": "AUTO"},
     "MKL for AVX2": {"MKL_CBWR": "AVX2,STRICT"},

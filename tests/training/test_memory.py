@@ -4,33 +4,44 @@ import multiprocessing
 import os
 import resource
 import signal
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from pipeline.compute.workers import run_all
+from pipeline.data import Dataset
 from pipeline.errors import ResourceError
+from pipeline.params import Params, Study
 from pipeline.training.engine import train_networks
 from pipeline.training.results import load_results
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's limits")
 
 
-def in_a_process_with(spare_bytes: int, work) -> str:
-    """Do some work in a process that may not take more memory than that; return what it says."""
-    context = multiprocessing.get_context("fork")
+def limited(theirs: Connection, spare_bytes: int, work: Callable[[], object]) -> None:
+    torch.set_num_threads(1)  # a thread that cannot be started would end the process
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + spare_bytes, resource.RLIM_INFINITY))
+    try:
+        work()
+        theirs.send("done")
+    except ResourceError as error:
+        theirs.send(f"error: {error}")
+
+
+def in_a_process_with(spare_bytes: int, work: Callable[[], object]) -> str:
+    """Do some work in a process of its own that may not take more memory than that; return what it says.
+
+    Not a fork: a fork may wait for ever for threads that it did not take along, and has the heap that earlier tests left.
+    """
+    context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-
-    def child() -> None:
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + spare_bytes, resource.RLIM_INFINITY))
-        try:
-            theirs.send(work())
-        except ResourceError as error:
-            theirs.send(f"error: {error}")
-
-    process = context.Process(target=child)
+    process = context.Process(target=limited, args=(theirs, spare_bytes, work))
     process.start()
     theirs.close()
     said = ours.recv()
@@ -38,9 +49,15 @@ def in_a_process_with(spare_bytes: int, work) -> str:
     return said
 
 
+def train(study: Study, params: Params, dataset: Dataset, folder: Path | None = None) -> None:
+    results = train_networks("wide", study, params, dataset, study.networks())
+    if folder:
+        results.save(folder)
+
+
 @pytest.fixture(scope="module")
 def wide(mini):
-    """32 networks that take 50 MB each while they are trained: more than the heap that earlier tests left, and more."""
+    """32 networks that take 50 MB each while they are trained."""
     block = mini.grid[1].model_copy(update={"clipping": ("none",), "seed": tuple(range(32))})
     training = mini.training.model_copy(update={"epochs": 1, "batch_size": 1024})
     return mini.model_copy(update={"grid": (block,), "hidden": (1400, 1400), "training": training})
@@ -54,10 +71,7 @@ def one_stack_at_a_time(params):
 
 
 def test_a_stack_that_does_not_fit_into_memory_is_halved_until_it_does(params, wide, digits, tmp_path, capfd) -> None:
-    def work() -> str:
-        train_networks("wide", wide, one_stack_at_a_time(params), digits, wide.networks()).save(tmp_path / "halved")
-        return "done"
-
+    work = partial(train, wide, one_stack_at_a_time(params), digits, tmp_path / "halved")
     assert in_a_process_with(700 * 2**20, work) == "done"
     assert "memory does not suffice for 32 networks at a time: trying 16" in capfd.readouterr().out
     some = wide.networks()[::10]
@@ -68,12 +82,7 @@ def test_a_stack_that_does_not_fit_into_memory_is_halved_until_it_does(params, w
 
 def test_memory_that_does_not_hold_one_network_is_an_error(params, wide, digits) -> None:
     wider = wide.model_copy(update={"hidden": (12000, 12000)})
-
-    def work() -> str:
-        train_networks("wide", wider, one_stack_at_a_time(params), digits, wide.networks())
-        return "done"
-
-    said = in_a_process_with(2**24, work)
+    said = in_a_process_with(2**24, partial(train, wider, one_stack_at_a_time(params), digits))
     assert "error: memory does not suffice for a single network of 64-12000-12000-10" in said
 
 

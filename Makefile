@@ -61,7 +61,7 @@ ui: $(VENV)/installed ## Open the MLflow UI on 127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 report: ## Say where the report is
-	@test -f report/index.html && echo "report:  file://$(CURDIR)/report/index.html" | sed "s/ /%20/g; s/%20%20/  /" || echo "no report yet: make repro"
+	@test -f report/index.html && echo "report:  file://$${PWD// /%20}/report/index.html" || echo "no report yet: make repro"
 
 summary: $(VENV)/installed ## Print the metrics of the last run as Markdown
 	@dvc metrics show --md

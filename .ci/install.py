@@ -27,24 +27,19 @@ def main(requirements: str) -> None:
 def pip(what: str, expected: int, *words: str) -> None:
     """Run ``pip install``; on a terminal the line counts, elsewhere it is written once."""
     command = [sys.executable, "-m", "pip", "install", "--no-input", "--progress-bar", "off", *words]
-    log, seen = [], 0
+    log, seen, terminal = [], 0, sys.stdout.isatty()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
             log.append(line)
             seen += STEPS.match(line) is not None
-            if sys.stdout.isatty():
-                doing = "installing" if line.startswith("Installing collected") else f"{min(seen, expected or seen)}"
-                print(
-                    f"\r  {what}: {doing}{f' of {expected}' if expected and doing.isdigit() else ''}   ",
-                    end="",
-                    flush=True,
-                )
+            count = f"{seen} of {expected}" if expected else f"{seen}"
+            if terminal:
+                doing = "installing" if line.startswith("Installing collected") else count
+                print(f"  {what}: {doing}          ", end="\r", flush=True)
             elif expected and STEPS.match(line) and seen % 50 == 0:
-                print(f"  {what}: {seen} of {expected}", flush=True)
-    print(
-        f"{chr(13) if sys.stdout.isatty() else ''}  {what}: {'done' if process.returncode == 0 else 'FAILED'}          "
-    )
+                print(f"  {what}: {count}", flush=True)
+    print(f"  {what}: {'FAILED' if process.returncode else 'done'}          ")
     if process.returncode:
         sys.exit("".join(log[-SHOWN_ON_FAILURE:]) + "error: pip could not install; mend this and run the same again")
 

@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pipeline.closure import ROOT
 from pipeline.compute.rounding import ALWAYS, AVX2, processor
 
-ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- cost -->", "<!-- /cost -->"
 DOC = ROOT / "docs" / "reproducibility.md"
 OUT = ROOT / "benchmarks" / "results" / "reproducible_cost.json"

@@ -10,13 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import DataError
-from pipeline.evaluation.golden import GOLDEN, Record, compare, describe, load_record, record
-from pipeline.params import load_params
+from pipeline.evaluation.golden import GOLDEN, TABLES, Record, compare, describe, load_record, record
+from pipeline.params import Params, load_params
 from pipeline.training.place import load_place
 from stages import RESULTS, run
 
 EXACT = "--exact"
-TABLES = ("networks", "history", "layers")
 
 
 def main(*words: str) -> None:
@@ -29,16 +28,17 @@ def main(*words: str) -> None:
         )
     ours = folders[0] if folders else RESULTS
     theirs = folders[1] if len(folders) == 2 else None
+    params = load_params()
     names = [
         name
-        for name in load_params().studies
+        for name in params.studies
         if _is_there(ours, name) and (_is_there(theirs, name) if theirs else _is_kept(name))
     ]
     if not names:
         raise DataError(f"{ours}: no study in it is in {theirs or GOLDEN} too; `make repro` makes results")
     failed = []
     for name in names:
-        found = compare(read(ours, name), read(theirs, name) if theirs else load_record(name, GOLDEN))
+        found = compare(read(ours, name, params), read(theirs, name, params) if theirs else load_record(name, GOLDEN))
         print(describe(name, found))
         if found.status == "drifted" or (EXACT in words and found.status != "equal"):
             failed.append(name)
@@ -49,9 +49,8 @@ def main(*words: str) -> None:
         )
 
 
-def read(folder: Path, name: str) -> Record:
+def read(folder: Path, name: str, params: Params) -> Record:
     """Return what a folder of results says of a study."""
-    params = load_params()
     tables = {table: pd.read_parquet(folder / name / f"{table}.parquet") for table in TABLES}
     return record(name, params.study(name), params, tables, load_place(folder / name))
 

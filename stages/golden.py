@@ -4,6 +4,7 @@ Writes ``golden/``: the small study that ``make verify`` trains, and ``digits`` 
 """
 
 from pipeline.evaluation.golden import GOLDEN, save_record
+from pipeline.params import load_params
 from stages import RESULTS, drift, run, verify
 
 KEPT = "digits"
@@ -11,7 +12,7 @@ KEPT = "digits"
 
 def main() -> None:
     """Write both records."""
-    for kept in (verify.measured(), drift.read(RESULTS, KEPT)):
+    for kept in (verify.measured(), drift.read(RESULTS, KEPT, load_params())):
         save_record(kept, GOLDEN)
         print(f"{GOLDEN}/{kept.study}: {len(kept.cells):,} cells, {kept.digest}")
 

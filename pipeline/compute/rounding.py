@@ -11,7 +11,6 @@ Importing `pipeline` settles it, from the ``params.yaml`` in the working folder.
 
 import os
 import platform
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -62,11 +61,9 @@ def current() -> dict[str, str]:
 
     The mode is ``portable`` where AVX2's kernels were in fact loaded, whoever asked for them; else ``machine``.
     """
-    import numpy as np
     import torch
     from threadpoolctl import threadpool_info
 
-    np.matmul(np.eye(2), np.eye(2))
     # SciPy has an OpenBLAS of its own, which computes no network.
     own = [info for info in threadpool_info() if info["user_api"] == "blas" and "numpy" in info["filepath"].lower()]
     blas = own[0] if own else {"internal_api": "unknown"}
@@ -94,15 +91,7 @@ def _mode_of_params() -> Mode:
 
 def _flags() -> set[str]:
     """Return the processor's flags; empty where it is no x86-64, or does not tell."""
-    if platform.machine().lower() not in X86_64:
-        return set()
-    if sys.platform == "linux":
-        try:
-            lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-        except OSError:
-            return set()
-        return set(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), []))
-    return set()
+    return set(_cpuinfo().get("flags", "").split()) if platform.machine().lower() in X86_64 else set()
 
 
 def _numpy() -> tuple[int, ...]:
@@ -114,11 +103,16 @@ def _numpy() -> tuple[int, ...]:
 
 def processor() -> str:
     """Return this machine's processor in words: ``AMD EPYC, family 25, model 17``."""
+    found = _cpuinfo()
+    name = found.get("model name") or platform.processor() or platform.machine()
+    return f"{name}, family {found['cpu family']}, model {found['model']}" if "cpu family" in found else name
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return what Linux says of the first processor; elsewhere nothing."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return platform.processor() or platform.machine()
-    said = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
-    found = {key.strip(): value.strip() for key, value in said.items()}
-    name = found.get("model name", platform.machine())
-    return f"{name}, family {found['cpu family']}, model {found['model']}" if "cpu family" in found else name
+        return {}
+    said = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
+    return {key.strip(): value.strip() for key, _, value in said}

@@ -93,7 +93,7 @@ def retrain(network: Network, study: Study, params: Params, dataset: Dataset, re
     score = max(SCORES, key=lambda name: math.inf if math.isnan(differences[name]) else differences[name])
     largest = differences[score]
     reproduced: Reproduced = "bit for bit" if largest == 0 else "within tolerance" if largest <= TOLERANCE else "no"
-    labels = module.labels(dataset.test.x)[0]
+    labels = module.labels("test")[0]
     return Retrained(module.networks.unstack(0), labels, reproduced, largest if math.isfinite(largest) else None, score)
 
 

@@ -27,6 +27,8 @@ LEAST = {"val_loss": 1e-3, "initial_signal": 1e-3}
 before the first step: 1 % of an initializer's variance shows there as 0.01, whatever the seed. (Accuracies are
 counts of few samples: the same small difference in every seed is no rarity.)"""
 SCORES = ("val_loss", "val_accuracy", "initial_signal")
+TABLES = ("networks", "history", "layers")
+"""That a record is made from."""
 SHOWN = 5
 """Cells that a message names."""
 
@@ -86,9 +88,9 @@ def settings_digest(study: Study, params: Params) -> str:
 def record(
     name: str, study: Study, params: Params, tables: Mapping[str, pd.DataFrame], place: dict[str, Any]
 ) -> Record:
-    """Return what a study came to, from its tables ``networks``, ``history`` and ``layers``."""
+    """Return what a study came to, from its `TABLES`."""
     axes = list(AXES)
-    parts = [dict(iter(tables[table].groupby(axes))) for table in ("networks", "history", "layers")]
+    parts = [dict(iter(tables[table].groupby(axes))) for table in TABLES]
     networks = _scores(tables["networks"], tables["layers"])
     scores = list(SCORES)
     cells = networks.groupby(axes)[scores].agg(["mean", "std"])
@@ -96,7 +98,7 @@ def record(
     cells.insert(
         0, "digest", ["".join(fingerprint(part[cell])[:8] for part in parts if cell in part) for cell in cells.index]
     )
-    whole = hashlib.sha256("".join(fingerprint(tables[t]) for t in ("networks", "history", "layers")).encode())
+    whole = hashlib.sha256("".join(fingerprint(tables[table]) for table in TABLES).encode())
     return Record(name, whole.hexdigest(), settings_digest(study, params), place, cells.reset_index(), networks)
 
 

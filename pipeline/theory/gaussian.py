@@ -19,7 +19,7 @@ LOG_Q = 40.0
 DEGREE = 200
 
 
-STEEPEST_Q = 1e-12
+SMALLEST_Q = 1e-12
 """Below this variance a slope is that at this one: differences of φ over less than 1e-6 are lost in φ(0)'s rounding,
 which way, the processor decides."""
 
@@ -73,7 +73,7 @@ def moments(function: Function, q: float) -> Moments:
         integrands = (value, value * value, slope * slope / q, value * slope * z)
         totals += [(weight * integrand).sum() for integrand in integrands]
     found = Moments(*(totals / len(function.branches)).tolist())
-    return found if q >= STEEPEST_Q else found._replace(slope_square=moments(function, STEEPEST_Q).slope_square)
+    return found if q >= SMALLEST_Q else found._replace(slope_square=moments(function, SMALLEST_Q).slope_square)
 
 
 def product_moment(function: Function, q: float, correlation: float) -> float:

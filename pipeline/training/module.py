@@ -1,7 +1,7 @@
 """The LightningModule of a stack: many networks, one training step."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -222,12 +222,16 @@ class StackModule(pl.LightningModule):
     # --- scoring ----------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def labels(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the label that each network gives each sample ``[sample, feature]``: ``[network, sample]``."""
-        samples = torch.from_numpy(x).to(self.device)
+    def _logits(self, x: Float[Tensor, "sample feature"]) -> Iterator[Float[Tensor, "network some class"]]:
+        """Yield every network's logits, some samples at a time."""
         self.networks.eval()
-        chosen = [self(some.expand(len(self.seeds), -1, -1)).argmax(2) for some in samples.split(SCORED_AT_A_TIME)]
+        for some in x.split(SCORED_AT_A_TIME):
+            yield self(some.expand(len(self.seeds), -1, -1))
         self.networks.train()
+
+    def labels(self, part: str) -> NDArray[np.int64]:
+        """Return the label that each network gives each sample of a part: ``[network, sample]``."""
+        chosen = [logits.argmax(2) for logits in self._logits(self.get_buffer(f"{part}_x"))]
         labels: NDArray[np.int64] = torch.cat(chosen, 1).cpu().numpy()
         return labels
 
@@ -238,11 +242,8 @@ class StackModule(pl.LightningModule):
         size = len(self.seeds)
         losses = []
         correct = torch.zeros(size, dtype=torch.int64, device=self.device)
-        self.networks.eval()
-        for some_x, some_y in zip(x.split(SCORED_AT_A_TIME), y.split(SCORED_AT_A_TIME), strict=True):
+        for logits, some_y in zip(self._logits(x), y.split(SCORED_AT_A_TIME), strict=True):
             targets = some_y.expand(size, -1)
-            logits = self(some_x.expand(size, -1, -1))
             losses.append(cross_entropy(logits, targets))
             correct += hits(logits, targets)
-        self.networks.train()
         return Scores(tree_sum(torch.cat(losses, 1)) / len(y), correct / len(y))

@@ -47,9 +47,9 @@ def test_a_mode_asks_for_kernels_that_the_processor_has(mode, flags, numpy, expe
     assert variables(mode, flags, numpy) == expected
 
 
-def child(code: str, *, without: tuple[str, ...] = DECIDES, folder: Path = ROOT, **environment: str) -> str:
+def child(code: str, *, folder: Path = ROOT, **environment: str) -> str:
     """Run Python in a fresh process where no variable is set that decides how a library rounds, but for these."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(without)}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(DECIDES)}
     done = subprocess.run(
         [sys.executable, "-W", "error::ImportWarning", "-c", code],
         cwd=folder, env=clean | {"PYTHONPATH": str(ROOT)} | environment, capture_output=True, text=True, check=False,

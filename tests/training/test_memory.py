@@ -37,7 +37,7 @@ def limited(theirs: Connection, spare_bytes: int, work: Callable[[], object]) ->
 def in_a_process_with(spare_bytes: int, work: Callable[[], object]) -> str:
     """Do some work in a process of its own that may not take more memory than that; return what it says.
 
-    Not a fork: a fork may wait for ever for threads that it did not take along, and has the heap that earlier tests left.
+    Not a fork, which may wait for ever for threads it did not take along and has the heap that earlier tests left.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.closure import ROOT
 from pipeline.compute.rounding import ALWAYS, AVX2, processor
+from pipeline.strict_json import save_json
 
 BEGIN, END = "<!-- cost -->", "<!-- /cost -->"
 DOC = ROOT / "docs" / "reproducibility.md"
@@ -64,7 +65,7 @@ def main() -> None:
         print(f"{name}: portable takes {by['portable'] / by['machine']:.2f} times as long as machine")
     OUT.parent.mkdir(exist_ok=True)
     content = {"processor": processor(), "kernels": kernels, "milliseconds": found, "medians": medians}
-    OUT.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    save_json(content, OUT)
     text = DOC.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     DOC.write_text(f"{before}{BEGIN}\n{table(content)}{END}{rest.split(END)[1]}", encoding="utf-8")

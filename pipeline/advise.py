@@ -4,7 +4,6 @@ Usage: ``python -m pipeline.advise --activation gelu --depth 50 --width 100 [--b
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import numpy as np
 
 from pipeline.errors import FunctionError, PipelineError
 from pipeline.params import INITIALIZERS, BatchNormPlacement, Initializer, load_params
+from pipeline.strict_json import dumps
 from pipeline.theory.edge import Edge, edge_of_chaos
 from pipeline.theory.functions import Function, known_function
 from pipeline.theory.initializers import scales
@@ -179,16 +179,7 @@ def _text(advice: Advice) -> str:
 
 def _as_json(advice: Advice) -> str:
     """Return the advice as JSON; what is not finite is null."""
-
-    def finite(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: finite(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [finite(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    content = asdict(advice) | {"edge": advice.edge and advice.edge._asdict()}
-    return json.dumps(finite(content), indent=2)
+    return dumps(asdict(advice) | {"edge": advice.edge and advice.edge._asdict()}, indent=2)
 
 
 def _at_least(least: int) -> Any:

@@ -32,6 +32,12 @@ Reproducible = Literal["portable", "machine"]
 Reference = Literal["majority", "logistic_regression", "random_forest"]
 
 INITIALIZERS: tuple[Initializer, ...] = get_args(Initializer)
+Separator = Literal[",", ";", "\t", "|", " "]
+SEPARATORS: tuple[Separator, ...] = get_args(Separator)
+DIGITS_CLASSES = tuple("0123456789")
+FASHION_MNIST_CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 # Where pydantic puts the branch it took of a union into an error's path: after which key, which words.
 UNIONS: dict[int | str | None, set[int | str]] = {
     "data": {"digits", "fashion_mnist", "table"},
@@ -267,13 +273,31 @@ def _watched_by_dvc(path: str) -> str:
 
 
 class TableData(Frozen):
-    """A CSV, Parquet or NPZ file of the user's, in ``data/tables/``."""
+    """A CSV, Parquet or NPZ file of the user's, in ``data/tables/``.
+
+    The last three are the file's only keys that may be left out: most tables need none of them.
+    """
 
     source: Literal["table"]
     path: Annotated[str, AfterValidator(_watched_by_dvc)]
     target: Annotated[str, Field(min_length=1)]
     scaling: Scaling
     split: StratifiedSplit
+    drop: tuple[str, ...] = ()
+    """Columns that are no features."""
+    separator: Separator = ","
+    """Between the columns of a CSV file."""
+    decimal: Literal[".", ","] = "."
+    """Mark of a CSV file's numbers."""
+
+    @model_validator(mode="after")
+    def _tells_columns_from_decimals(self) -> "TableData":
+        if self.separator == self.decimal:
+            raise PydanticCustomError(
+                "says_it_all", "separator and decimal are both {mark}; a CSV with decimal commas is separated by ';'",
+                {"mark": repr(self.decimal)},
+            )  # fmt: skip
+        return self
 
 
 Data = Annotated[BundledData | FashionData | TableData, Field(discriminator="source")]

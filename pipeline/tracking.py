@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlflow
-import numpy as np
 import pandas as pd
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
 from rich.console import Console
 from rich.progress import track
 from sqlalchemy import event
@@ -38,7 +39,8 @@ from sqlalchemy.engine import URL, Engine, make_url
 
 from pipeline.data import Card
 from pipeline.evaluation.claims.ledger import SIDES
-from pipeline.evaluation.files import ARTIFACT, CHAMPION_FOLDER, Evaluation
+from pipeline.evaluation.files import ARTIFACT, CARD_FILE, CHAMPION_FOLDER, Evaluation
+from pipeline.evaluation.model_card import registered_name
 from pipeline.evaluation.names import cell_name, health_name, transfer_name
 from pipeline.params import AXES, Params
 from pipeline.training.names import METRICS
@@ -50,6 +52,9 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"
 CLAIMS = "claims"
 """The experiment of the ledger."""
+SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
+"""What the champion's code imports."""
+CLASS_TYPES = {"bool": DataType.boolean, "int": DataType.long, "float": DataType.double, "str": DataType.string}
 VERSIONS = ("torch", "pytorch-lightning", "numpy", "scikit-learn", "mlflow", "dvc")
 for _name, _value in {"TIMEOUT": "20", "MAX_RETRIES": "1", "BACKOFF_FACTOR": "1"}.items():
     # By default MLflow waits for a server that does not answer for a quarter of an hour.
@@ -61,7 +66,7 @@ PROJECT = Path(__file__).parent
 SECONDS_FOR_A_LOCK = 5.0
 """That another writer may hold the database."""
 
-for _name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
+for _name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent", "mlflow.pyfunc"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
@@ -143,6 +148,7 @@ def _track_execution(execution: Execution) -> str:
     with _run(client, experiment, known, digest, title, common | reproduced) as parent:
         if parent.new:
             _write_execution(client, parent.id, execution)
+    _crown(client, parent.id, execution)
     cells = list(execution.results.networks.groupby(list(AXES), sort=True))
     histories = dict(iter(execution.results.history.groupby(list(AXES))))
     unfinished = execution.results.history.iloc[:0]  # of a cell in which every network diverged at once
@@ -277,6 +283,8 @@ def _finished_runs(client: MlflowClient, experiment: str) -> dict[str, str]:
 def _delete_unfinished(client: MlflowClient, experiment: str) -> None:
     for run in client.search_runs([experiment], "attributes.status != 'FINISHED'", max_results=1000):
         if DIGEST in run.data.tags:
+            for version_ in client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+                client.delete_model_version(version_.name, version_.version)
             for model in client.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
                 client.delete_logged_model(model.model_id)
             client.delete_run(run.info.run_id)
@@ -341,22 +349,39 @@ def _write_curves(
 
 
 def _log_champion(run: str, execution: Execution) -> None:
-    """Log the champion as a pyfunc model: code from files, weights from safetensors; nothing is pickled."""
-    features = execution.card.features
+    """Log the champion as a pyfunc model, and register it: a file of code, the network as ONNX; nothing is pickled."""
+    card, folder = execution.card, execution.folder / CHAMPION_FOLDER
+    # MLflow refuses long integers for a column of floats, and arrays for named columns. The model itself looks at both.
     signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype("float32"), (-1, features))]),
-        outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
+        inputs=Schema([ColSpec(AnyType()) for _ in card.names]),
+        outputs=Schema([ColSpec(CLASS_TYPES[card.class_type])]),
+        params=ParamSchema([ParamSpec("probabilities", DataType.boolean, default=False)]),
     )
     with mlflow.start_run(run_id=run), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*input example.*")  # there is a signature
-        mlflow.pyfunc.log_model(
+        warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
+        model = mlflow.pyfunc.log_model(
             name="champion",
             python_model=str(PROJECT / "evaluation" / "champion_model.py"),
-            artifacts={ARTIFACT: str(execution.folder / CHAMPION_FOLDER)},
-            code_paths=[str(PROJECT)],
+            artifacts={ARTIFACT: str(folder)},
             signature=signature,
-            pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in VERSIONS if name != "dvc"],
+            input_example=pd.DataFrame([card.scaler.shift], columns=list(card.names)),
+            pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
+            metadata={"features": list(card.names), "classes": card.class_values},
         )
+    client, name = MlflowClient(), registered_name(execution.study)
+    try:
+        client.create_registered_model(name, description=f"The champions of the study {execution.study}")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    about = (folder / CARD_FILE).read_text(encoding="utf-8")
+    client.create_model_version(name, model.model_uri, run, description=about, model_id=model.model_id)
+
+
+def _crown(client: MlflowClient, run: str, execution: Execution) -> None:
+    """Let the alias ``champion`` name the version that an execution registered."""
+    for found in client.search_model_versions(f"run_id = '{run}'"):
+        client.set_registered_model_alias(registered_name(execution.study), "champion", found.version)
 
 
 # --- what they say --------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Stage ``claims``: the ledger over all studies that ran. Usage: ``python -m stages.claims``."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables
 from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
 from pipeline.params import load_params
+from pipeline.strict_json import save_json
 from stages import REPORT, RESULTS, run
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     ledger = keep_ledger(CLAIMS, evidence)
     metrics = as_metrics(ledger)
     REPORT.mkdir(exist_ok=True)
-    (REPORT / "claims.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    save_json(metrics, REPORT / "claims.json")
     as_table(ledger).to_parquet(REPORT / "findings.parquet", index=False)
     counts = Counter(entry["verdict"] for entry in metrics.values())
     print("claims: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))

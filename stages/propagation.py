@@ -1,11 +1,10 @@
 """Stage ``propagation``: theory and measurement at initialisation. Usage: ``python -m stages.propagation STUDY``."""
 
-import json
-
 from pipeline import data
 from pipeline.params import load_params
 from pipeline.propagation.agreement import summarize
 from pipeline.propagation.measure import propagation
+from pipeline.strict_json import save_json
 from stages import PREPARED, RESULTS, run
 
 
@@ -17,7 +16,7 @@ def main(study: str) -> None:
     table = propagation(study, params.study(study), params, data.load(PREPARED / study))
     table.to_parquet(folder / "propagation.parquet", index=False)
     summary = summarize(table, params.propagation.tolerance)
-    (folder / "propagation.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    save_json(summary, folder / "propagation.json")
     plain = summary["deep"]["plain"]
     print(
         f"{study}: {params.propagation.depth} layers of {params.propagation.width}, no batch norm: the theory holds "

@@ -1,10 +1,9 @@
 """Stage ``transfer``: a study's transfer experiments; MLflow. Usage: ``python -m stages.transfer STUDY``."""
 
-import json
-
 import pandas as pd
 
 from pipeline.params import Params, load_params
+from pipeline.strict_json import save_json
 from stages import PREPARED, RESULTS, run, tracked
 
 
@@ -35,7 +34,7 @@ def _experiments(study: str, params: Params) -> None:
     results.save(RESULTS / study)
     summary = summarize_transfer(results.transfer, params.evaluation.confidence)
     metrics = transfer_metrics(results.transfer, summary)
-    (RESULTS / study / "transfer.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    save_json(metrics, RESULTS / study / "transfer.json")
     for row in published_transfer(study, summary).to_dict("records"):
         print(
             f"{study}, {row['experiment']}, {row['labels']} labels, {row['reused']} layers reused: test accuracy "

@@ -85,22 +85,6 @@ def test_what_an_interrupted_writer_left_is_written_anew(execution: Execution, c
     assert half.info.run_id not in {run.info.run_id for run in runs}
 
 
-@pytest.mark.usefixtures("client")
-def test_the_champion_loads_from_mlflow_and_gives_the_recorded_test_accuracy(execution: Execution, digits) -> None:
-    parent = track_execution(execution)
-    model = mlflow.pyfunc.load_model(f"runs:/{parent}/champion")
-    accuracy = (model.predict(digits.test.x) == digits.test.y).mean()
-    assert accuracy == pytest.approx(execution.evaluation.metrics["champion"]["test_accuracy"])
-
-
-@pytest.mark.usefixtures("client")
-def test_the_champion_is_stored_without_pickles(execution: Execution, tmp_path: Path) -> None:
-    track_execution(execution)
-    files = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
-    assert ".safetensors" in files
-    assert not files & {".pkl", ".pickle", ".pt", ".pth", ".bin"}
-
-
 def test_transfer_written_twice_makes_one_run_per_setting(params, mini, digits, client: MlflowClient) -> None:
     results = run_transfer("mini", mini, params, digits, params.transfer["mini"])
     for _ in range(2):

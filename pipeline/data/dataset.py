@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
+from pipeline.data.samples import ClassType
 from pipeline.errors import DataError
 
 ARRAYS_FILE = "arrays.safetensors"
@@ -28,21 +29,64 @@ class Part(NamedTuple):
     """``[sample]``, the label."""
 
 
-class Card(BaseModel):
-    """What is known of a prepared dataset."""
+class Scaler(BaseModel):
+    """(x - shift) / factor, feature by feature."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shift: tuple[float, ...]
+    factor: tuple[float, ...]
+
+    def __call__(self, features: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return samples ``[sample, feature]`` scaled: in float64, and then rounded to float32."""
+        scaled: NDArray[np.float64] = (features - np.array(self.shift)) / np.array(self.factor)
+        return scaled.astype(np.float32)
+
+
+class About(BaseModel):
+    """What the samples of a dataset are, whichever part they are in."""
 
     model_config = ConfigDict(frozen=True)
 
     source: str
     scaling: str
-    features: int
+    scaler: Scaler
+    """What brought the source's own units to those of the parts."""
+    names: tuple[str, ...]
+    """Of the features."""
     classes: tuple[str, ...]
+    """Each class's name, by label."""
+    class_type: ClassType
+    """What the source holds in place of these names."""
+
+    @property
+    def class_values(self) -> list[bool] | list[int] | list[float] | list[str]:
+        """The classes, by label, as the source holds them."""
+        match self.class_type:
+            case "bool":
+                return [name == "True" for name in self.classes]
+            case "int":
+                return [int(name) for name in self.classes]
+            case "float":
+                return [float(name) for name in self.classes]
+            case "str":
+                return list(self.classes)
+
+
+class Card(About):
+    """What is known of a prepared dataset."""
+
     samples: dict[str, int]
     """Number of samples by part."""
     class_counts: dict[str, tuple[int, ...]]
     """Number of samples of each class, by part."""
     sha256: str
     """Of all arrays (their names, shapes and bytes) and of what this card says."""
+
+    @property
+    def features(self) -> int:
+        """How many there are."""
+        return len(self.names)
 
 
 class Dataset(NamedTuple):
@@ -54,16 +98,13 @@ class Dataset(NamedTuple):
     card: Card
 
 
-def describe(parts: dict[str, Part], source: str, scaling: str, classes: tuple[str, ...]) -> Card:
+def describe(parts: dict[str, Part], about: About) -> Card:
     """Return the card of the parts ``train``, ``validation`` and ``test``."""
     card = Card(
-        source=source,
-        scaling=scaling,
-        features=parts["train"].x.shape[1],
-        classes=classes,
+        **about.model_dump(include={*About.model_fields}),
         samples={name: len(part.y) for name, part in parts.items()},
         class_counts={
-            name: tuple(np.bincount(part.y, minlength=len(classes)).tolist()) for name, part in parts.items()
+            name: tuple(np.bincount(part.y, minlength=len(about.classes)).tolist()) for name, part in parts.items()
         },
         sha256="",
     )

@@ -1,12 +1,15 @@
 """From a source's samples to a dataset: split, then scaled by what the training part alone says."""
 
+import sys
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from pipeline.data.dataset import Dataset, Part, describe
-from pipeline.data.sources import Samples, read
+from pipeline.data.dataset import About, Dataset, Part, Scaler, describe
+from pipeline.data.samples import Samples
+from pipeline.data.sources import read
 from pipeline.errors import DataError
 from pipeline.params import BundledData, FashionData, OfficialSplit, Scaling, StratifiedSplit, TableData
 
@@ -22,11 +25,17 @@ def prepare(data: BundledData | FashionData | TableData) -> Dataset:
     samples = read(data)
     indices = split_indices(samples, data.split)
     scaler = fit_scaler(samples.features[indices["train"]], data.scaling, samples.largest)
-    parts = {
-        name: Part(scaler.transform(samples.features[chosen]).astype(np.float32, copy=False), samples.labels[chosen])
-        for name, chosen in indices.items()
-    }
-    return Dataset(**parts, card=describe(parts, data.source, data.scaling, samples.classes))
+    parts = {name: Part(scaler(samples.features[chosen]), samples.labels[chosen]) for name, chosen in indices.items()}
+    _look_for_collapse(samples, scaler)
+    about = About(
+        source=data.source,
+        scaling=data.scaling,
+        scaler=scaler,
+        names=samples.names,
+        classes=samples.classes,
+        class_type=samples.class_type,
+    )
+    return Dataset(**parts, card=describe(parts, about))
 
 
 def split_indices(samples: Samples, split: OfficialSplit | StratifiedSplit) -> dict[str, Indices]:
@@ -63,16 +72,40 @@ def split_indices(samples: Samples, split: OfficialSplit | StratifiedSplit) -> d
     return {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)}
 
 
-def fit_scaler(
-    train: NDArray[np.float32], scaling: Scaling, largest: float | None
-) -> StandardScaler | MinMaxScaler | MaxAbsScaler:
-    """Fit a scaler to the training features ``[sample, feature]``.
+def fit_scaler(train: NDArray[np.generic], scaling: Scaling, largest: float | None) -> Scaler:
+    """Fit a scaler to the training features ``[sample, feature]``, in float64.
 
     ``standardize`` gives every feature mean 0 and standard deviation 1. ``unit`` brings features into [0, 1]: divided
-    by the largest value that the source allows (pixels / 255) where there is one, else feature by feature.
+    by the largest value that the source allows (pixels / 255) where there is one, else feature by feature. A feature
+    that is constant keeps its unit.
     """
+    if scaling == "unit" and largest is not None:
+        return Scaler(shift=(0.0,) * train.shape[1], factor=(largest,) * train.shape[1])
+    exact = train.astype(np.float64)
     if scaling == "standardize":
-        return StandardScaler().fit(train)
-    if largest is None:
-        return MinMaxScaler().fit(train)
-    return MaxAbsScaler().fit(np.full((1, train.shape[1]), largest, np.float32))
+        standard = StandardScaler().fit(exact)
+        return Scaler(shift=standard.mean_.tolist(), factor=standard.scale_.tolist())
+    unit = MinMaxScaler().fit(exact)
+    return Scaler(shift=unit.data_min_.tolist(), factor=np.where(unit.data_range_ == 0, 1.0, unit.data_range_).tolist())
+
+
+def _look_for_collapse(samples: Samples, scaler: Scaler) -> None:
+    """Refuse a feature whose values are all one in 32 bits, and warn of one that loses most of them.
+
+    Raises:
+        DataError: a feature that tells samples apart tells none apart when it is scaled.
+    """
+    if samples.features.dtype == np.uint8:
+        return  # a few steps of a pixel cannot
+    for name, values, shift, factor in zip(samples.names, samples.features.T, scaler.shift, scaler.factor, strict=True):
+        scaled = (values - shift) / factor
+        there, left = len(np.unique(values)), len(np.unique(scaled.astype(np.float32)))
+        if 2 * left > there:
+            continue
+        lost = (
+            f"feature {name!r}: of {there:,} different values {left:,} are left in 32 bits, scaled; the largest is "
+            f"{np.abs(values).max():g}. Clip its outliers, take its logarithm or give it another unit"
+        )
+        if left == 1:
+            raise DataError(lost)
+        print(f"warning: {lost}", file=sys.stderr)

@@ -3,19 +3,17 @@
 import gzip
 import os
 import struct
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pooch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from pipeline.errors import DataError, did_you_mean
-from pipeline.params import BundledData, FashionData, TableData
+from pipeline.data.samples import Samples
+from pipeline.data.tables import read_table
+from pipeline.errors import DataError
+from pipeline.params import DIGITS_CLASSES, FASHION_MNIST_CLASSES, BundledData, FashionData, TableData
 
 FASHION_MNIST_DIR = "FASHION_MNIST_DIR"
 FASHION_MNIST_URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
@@ -25,24 +23,6 @@ FASHION_MNIST_MD5 = {
     "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
     "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
-FASHION_MNIST_CLASSES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
-
-
-class Samples(NamedTuple):
-    """Raw samples, before they are split and scaled."""
-
-    features: NDArray[np.float32]
-    """``[sample, feature]``, in the source's own units."""
-    labels: NDArray[np.int64]
-    """``[sample]``, from 0 to the number of classes less 1."""
-    classes: tuple[str, ...]
-    """Each class's name, by label."""
-    largest: float | None
-    """The largest value a feature can take (255 for pixels of one byte); ``None`` where there is no such value."""
-    official_test: int = 0
-    """How many samples, the last ones, the source itself sets apart for testing."""
 
 
 def read(data: BundledData | FashionData | TableData) -> Samples:
@@ -57,13 +37,15 @@ def read(data: BundledData | FashionData | TableData) -> Samples:
         case FashionData():
             return read_fashion_mnist()
         case TableData():
-            return read_table(Path(data.path), data.target)
+            return read_table(data)
 
 
 def read_digits() -> Samples:
     """Read scikit-learn's bundled digits: 1,797 images of 8 × 8 pixels from 0 to 16, 10 classes."""
-    features, labels = load_digits(return_X_y=True)
-    return Samples(features.astype(np.float32), labels.astype(np.int64), tuple("0123456789"), 16.0)
+    bunch = load_digits()
+    return Samples(
+        bunch.data, tuple(bunch.feature_names), bunch.target.astype(np.int64), DIGITS_CLASSES, "int", largest=16.0
+    )
 
 
 # --- Fashion-MNIST ----------------------------------------------------------------------------------------------
@@ -79,9 +61,11 @@ def read_fashion_mnist() -> Samples:
     images = [_read_idx(file, dimensions=3) for name, file in files.items() if "images" in name]
     labels = [_read_idx(file, dimensions=1) for name, file in files.items() if "labels" in name]
     return Samples(
-        features=np.concatenate(images).reshape(-1, 28 * 28).astype(np.float32),
+        features=np.concatenate(images).reshape(-1, 28 * 28),
+        names=tuple(f"pixel_{row}_{column}" for row in range(28) for column in range(28)),
         labels=np.concatenate(labels).astype(np.int64),
         classes=FASHION_MNIST_CLASSES,
+        class_type="str",
         largest=255.0,
         official_test=len(labels[1]),
     )
@@ -131,72 +115,3 @@ def _read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
             f"{file}: starts with {magic:#010x}, not with {0x0800 + dimensions:#010x} as an IDX file of bytes"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-
-
-# --- tables -----------------------------------------------------------------------------------------------------
-
-
-def read_table(path: Path, target: str) -> Samples:
-    """Read a table for classification: a CSV or Parquet file's columns, or an NPZ file's arrays by name.
-
-    Args:
-        path: the file; its suffix says its format.
-        target: the column (in an NPZ file, the 1-D array) that holds the classes. All others are features.
-
-    Raises:
-        DataError: no such file, format or target; a value is missing; a feature is not numeric; fewer than 2 classes.
-    """
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".csv": pd.read_csv, ".parquet": pd.read_parquet, ".npz": _read_npz,
-    }  # fmt: skip
-    if path.suffix not in readers:
-        raise DataError(f"{path}: {path.suffix!r} is not a table's format{did_you_mean(path.suffix, readers)}")
-    try:
-        table = readers[path.suffix](path)
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there; put the table there or mend the study's data.path") from None
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read as {path.suffix[1:].upper()}: {error}") from error
-    if target not in table:
-        raise DataError(f"{path}: has no target column {target!r}{did_you_mean(target, map(str, table.columns))}")
-    _refuse_missing_values(path, table)
-    features = table.drop(columns=target)
-    if features.shape[1] == 0:
-        raise DataError(f"{path}: has no feature beside the target {target!r}")
-    for name, column in features.items():
-        if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
-            example = column.iloc[0]
-            raise DataError(f"{path}: feature {name!r} is not numeric (it holds {example!r}); encode or drop it")
-    classes, labels = np.unique(table[target].to_numpy().astype(str), return_inverse=True)
-    if len(classes) < 2:
-        raise DataError(f"{path}: target {target!r} has {len(classes)} class; allowed: at least 2")
-    values = features.to_numpy(dtype=np.float32)
-    if not np.isfinite(values).all():
-        raise DataError(f"{path}: feature {_first_bad(features, ~np.isfinite(values))} is infinite in 32 bits")
-    return Samples(values, labels.astype(np.int64), tuple(map(str, classes)), largest=None)
-
-
-def _read_npz(path: Path) -> pd.DataFrame:
-    with np.load(path, allow_pickle=False) as arrays:
-        columns: dict[str, NDArray[np.generic]] = {}
-        for name, array in arrays.items():
-            if array.ndim == 1:
-                columns[name] = array
-            else:  # an array [sample, ...] is a feature for each of a sample's elements
-                flat = array.reshape(len(array), -1)
-                columns |= {f"{name}[{i}]": flat[:, i] for i in range(flat.shape[1])}
-    return pd.DataFrame(columns)
-
-
-def _refuse_missing_values(path: Path, table: pd.DataFrame) -> None:
-    missing = table.isna().to_numpy()
-    if missing.any():
-        raise DataError(
-            f"{path}: {missing.sum():,} values are missing, the first in column {_first_bad(table, missing)}; "
-            "fill them or drop their rows"
-        )
-
-
-def _first_bad(table: pd.DataFrame, bad: NDArray[np.bool_]) -> str:
-    row, column = np.argwhere(bad)[0]
-    return f"{table.columns[column]!r}, row {row + 1}"

@@ -16,9 +16,12 @@ from safetensors.torch import load, save
 from torch import nn
 
 from pipeline.data import Dataset
+from pipeline.data.dataset import About
 from pipeline.errors import DataError
+from pipeline.evaluation.onnx_model import to_onnx
 from pipeline.networks import StackedMLP
 from pipeline.params import AXES, Activations, BatchNorm, BatchNormPlacement, Cell, Network, Params, Study
+from pipeline.strict_json import save_json
 from pipeline.training.engine import train_stack
 from pipeline.training.names import KEY
 from pipeline.training.outcome import outcomes
@@ -27,6 +30,8 @@ from pipeline.training.stacks import Stack, widths_of
 
 WEIGHTS_FILE = "weights.safetensors"
 NETWORK_FILE = "network.json"
+ONNX_FILE = "model.onnx"
+ABOUT_FILE = "model.json"
 TOLERANCE = 1e-2
 """How far a score may be from the recorded one where other bits are no surprise: a GPU, another processor."""
 SCORES = ("train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -118,13 +123,25 @@ def architecture(network: Network, study: Study, params: Params, dataset: Datase
     )
 
 
-def save_champion(model: nn.Sequential, built_as: Architecture, folder: Path) -> None:
-    """Write a network as ``weights.safetensors`` and ``network.json``."""
+def save_champion(model: nn.Sequential, built_as: Architecture, about: About, folder: Path) -> None:
+    """Write a network, as PyTorch's weights and as what `pipeline.evaluation.champion_model` serves.
+
+    ``weights.safetensors`` and ``network.json`` take scaled samples to logits; ``model.onnx`` and ``model.json`` take
+    raw ones to classes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = save({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
     (folder / WEIGHTS_FILE).write_bytes(weights)
     sealed = built_as.model_copy(update={"sha256": _digest(weights, built_as)})
     (folder / NETWORK_FILE).write_text(sealed.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    network = to_onnx(model, about.scaler)
+    (folder / ONNX_FILE).write_bytes(network)
+    served = {
+        "features": about.names,
+        "classes": about.class_values,
+        "sha256": hashlib.sha256(network).hexdigest(),
+    }
+    save_json(served, folder / ABOUT_FILE)
 
 
 def _digest(weights: bytes, built_as: Architecture) -> str:

@@ -1,17 +1,21 @@
 """A study's evaluation, from its tables to what the report and MLflow show."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sklearn.metrics import classification_report, confusion_matrix
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline.data import Dataset
 from pipeline.evaluation.cells import chance_limit, guess_accuracy, summarize_cells
 from pipeline.evaluation.champion import Retrained, architecture, choose_champion, describe, retrain, save_champion
-from pipeline.evaluation.files import CHAMPION_FOLDER, Evaluation, save_evaluation
+from pipeline.evaluation.files import CARD_FILE, CHAMPION_FOLDER, Evaluation, save_evaluation
 from pipeline.evaluation.levels import summarize_levels
+from pipeline.evaluation.model_card import model_card
 from pipeline.evaluation.recommend import most_robust, recommend, simplest
 from pipeline.evaluation.references import reference_scores
 from pipeline.params import AXES, Network, Params, Study
@@ -20,7 +24,7 @@ from pipeline.training.verdicts import VERDICTS
 
 
 def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, folder: Path) -> Evaluation:
-    """Evaluate a study and write its files into a folder: cells, levels, metrics, details and the champion.
+    """Evaluate a study and write its files into the folder of its name: cells, levels, metrics, details, the champion.
 
     Where the champion, trained again, is not the network that was recorded, the metrics say so and a warning does.
     """
@@ -51,8 +55,10 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
         again = retrain(champion, study, params, dataset, networks)
         if again.reproduced == "no":
             _warn(champion, again)
-        save_champion(again.model, architecture(champion, study, params, dataset), folder / CHAMPION_FOLDER)
+        built_as = architecture(champion, study, params, dataset)
+        save_champion(again.model, built_as, dataset.card, folder / CHAMPION_FOLDER)
         row = rows_of(networks, champion).iloc[0]
+        by_class = _scores_by_class(dataset.test.y, again.labels, dataset.card.classes)
         metrics["champion"] = champion.cell._asdict() | {
             "seed": champion.seed,
             "val_accuracy": float(row["val_accuracy"]),
@@ -60,18 +66,27 @@ def evaluate(study: Study, params: Params, dataset: Dataset, results: Results, f
             "reproduced": again.reproduced,
             "largest_difference": again.largest_difference,
         }
-        labels, predicted = dataset.test.y, again.labels
         details |= {
             "champion": describe(champion),
-            "confusion": confusion_matrix(labels, predicted, labels=range(len(dataset.card.classes))).tolist(),
-            "per_class": classification_report(
-                labels, predicted, labels=range(len(dataset.card.classes)), target_names=dataset.card.classes,
-                output_dict=True, zero_division=0,
-            ),
-        }  # fmt: skip
+            "confusion": confusion_matrix(
+                dataset.test.y, again.labels, labels=range(len(dataset.card.classes))
+            ).tolist(),
+            "per_class": by_class,
+        }
+        written = model_card(folder.name, champion, study, dataset.card, metrics, by_class)
+        (folder / CHAMPION_FOLDER / CARD_FILE).write_text(written, encoding="utf-8")
     evaluation = Evaluation(cells, levels.table, metrics, details)
     save_evaluation(evaluation, folder)
     return evaluation
+
+
+def _scores_by_class(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return precision, recall, F1 and the number of samples of each class, in the classes' order."""
+    scores = precision_recall_fscore_support(labels, predicted, labels=range(len(classes)), zero_division=0)
+    names = ("precision", "recall", "f1", "samples")
+    return [dict(zip(names, (column.item() for column in row), strict=True)) for row in zip(*scores, strict=True)]
 
 
 def _warn(champion: Network, again: Retrained) -> None:

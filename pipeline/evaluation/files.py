@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from pipeline.strict_json import save_json
+
 CELLS_FILE = "cells.parquet"
 LEVELS_FILE = "levels.parquet"
 METRICS_FILE = "metrics.json"
 DETAILS_FILE = "evaluation.json"
 CHAMPION_FOLDER = "champion"
+CARD_FILE = "README.md"
+"""The champion's model card, in its folder."""
 ARTIFACT = "champion"
 """The folder's name among the artifacts of the model that MLflow keeps."""
 
@@ -25,7 +29,7 @@ class Evaluation(NamedTuple):
     metrics: dict[str, Any]
     """Small: counts, the best cell, which settings to take, the champion, the references. A DVC metric."""
     details: dict[str, Any]
-    """``classes``, the champion's ``confusion`` matrix ``[actual][predicted]`` and ``per_class`` scores on the test
+    """``classes``, the champion's ``confusion`` matrix ``[actual][predicted]`` and scores ``per_class`` on the test
     part, the ``chance_limit`` of validation accuracy, the ``recommended`` settings, what the axes have ``explained`` by
     view, and the ``data`` card."""
 
@@ -47,4 +51,4 @@ def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
     evaluation.cells.to_parquet(folder / CELLS_FILE, index=False)
     evaluation.levels.to_parquet(folder / LEVELS_FILE, index=False)
     for name, content in ((METRICS_FILE, evaluation.metrics), (DETAILS_FILE, evaluation.details)):
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        save_json(content, folder / name)

@@ -18,6 +18,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.names import cell_name
 from pipeline.evaluation.statistics import holm, t_test_p
 from pipeline.params import AXES, Params, Study
+from pipeline.strict_json import save_json
 from pipeline.training.names import KEY
 
 GOLDEN = Path("golden")
@@ -116,7 +117,7 @@ def save_record(kept: Record, folder: Path) -> None:
     """Write ``<study>.json``, ``<study>.csv`` (cells) and ``<study>.parquet`` (networks)."""
     folder.mkdir(parents=True, exist_ok=True)
     said = {"digest": kept.digest, "settings": kept.settings, "place": kept.place}
-    (folder / f"{kept.study}.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    save_json(said, folder / f"{kept.study}.json")
     kept.cells.to_csv(folder / f"{kept.study}.csv", index=False, float_format="%.6g", lineterminator="\n")
     kept.networks.to_parquet(folder / f"{kept.study}.parquet", index=False, compression="zstd")
 

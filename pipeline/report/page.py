@@ -1,7 +1,6 @@
 """The page: one HTML file with its styles, charts and scripts inside, in every language, that needs no network."""
 
 import gettext
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -43,6 +42,7 @@ from pipeline.report.tables import (
     propagation_curves,
     transfer_sections,
 )
+from pipeline.strict_json import dumps
 
 # The library's own default snippet, which its type does not let one leave out.
 EMBED = "window.vegaEmbed = vegaEmbed;"
@@ -278,7 +278,7 @@ def _environment(language: gettext.NullTranslations) -> Environment:
 
 def _json(content: object) -> str:
     """Return JSON for a script element: ``</`` would end it."""
-    return json.dumps(content, default=str, ensure_ascii=False).replace("</", "<\\/")
+    return dumps(content, default=str, ensure_ascii=False).replace("</", "<\\/")
 
 
 def _accuracy(value: float) -> str:

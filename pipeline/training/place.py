@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.compute import rounding
+from pipeline.strict_json import save_json
 
 PLACE_FILE = "place.json"
 LIBRARIES = ("numpy", "pytorch-lightning", "scipy", "torch")
@@ -23,7 +24,7 @@ def place(device: str) -> dict[str, Any]:
 
 def save_place(where: dict[str, Any], folder: Path) -> None:
     """Write ``place.json``."""
-    (folder / PLACE_FILE).write_text(json.dumps(where, indent=2) + "\n", encoding="utf-8")
+    save_json(where, folder / PLACE_FILE)
 
 
 def load_place(folder: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def task_dataset(dataset: Dataset, classes: Sequence[str]) -> Dataset:
         x, y = getattr(dataset, name)
         chosen = np.isin(y, labels)
         parts[name] = Part(x[chosen], number[y[chosen]])
-    return Dataset(**parts, card=describe(parts, dataset.card.source, dataset.card.scaling, tuple(classes)))
+    return Dataset(**parts, card=describe(parts, dataset.card.model_copy(update={"classes": tuple(classes)})))
 
 
 def check_tasks(key: str, transfer: Transfer, dataset: Dataset) -> None:

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from pipeline import data
 from pipeline.data.prepare import fit_scaler, prepare, split_indices
-from pipeline.data.sources import Samples
+from pipeline.data.samples import Samples
 from pipeline.errors import DataError
 from pipeline.params import OfficialSplit, StratifiedSplit
 from tests.damage import Flip, flipped, flips
@@ -17,7 +17,7 @@ STRATIFIED = StratifiedSplit(kind="stratified", validation=0.2, test=0.2, seed=0
 
 def samples(labels: list[int], official_test: int = 0) -> Samples:
     y = np.array(labels, np.int64)
-    return Samples(np.zeros((len(y), 1), np.float32), y, tuple("abc"[: y.max() + 1]), None, official_test)
+    return Samples(np.zeros((len(y), 1)), ("x",), y, tuple("abc"[: y.max() + 1]), "str", official_test=official_test)
 
 
 def test_parts_share_no_sample_and_leave_none_out() -> None:
@@ -57,8 +57,7 @@ def test_standardizing_looks_at_the_training_part_alone(digits: data.Dataset) ->
 
 def test_unit_scaling_divides_by_the_largest_value_a_pixel_can_take() -> None:
     x, _ = load_digits(return_X_y=True)
-    scaled = fit_scaler(x[:100].astype(np.float32), "unit", 16.0).transform(x)
-    np.testing.assert_allclose(scaled, x / 16)
+    np.testing.assert_array_equal(fit_scaler(x[:100], "unit", 16.0)(x), (x / 16).astype(np.float32))
 
 
 def test_a_saved_dataset_comes_back_the_same(digits: data.Dataset, tmp_path: Path) -> None:

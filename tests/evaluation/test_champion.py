@@ -83,7 +83,7 @@ def test_a_champion_that_comes_out_different_is_reported_and_stops_nothing(
 def test_a_saved_champion_predicts_the_same(activation: str, params, study, digits, tmp_path: Path) -> None:
     network = Network(Cell("he_normal", activation, "before", "none", 0.1), 0)
     model = train_stack(Stack(activation, "before", (network,)), study, params, digits).networks.unstack(0)
-    save_champion(model, architecture(network, study, params, digits), tmp_path)
+    save_champion(model, architecture(network, study, params, digits), digits.card, tmp_path)
     loaded = load_champion(tmp_path)
     np.testing.assert_array_equal(predict(loaded, digits.test.x), predict(model, digits.test.x))
 
@@ -93,7 +93,7 @@ def saved(params, study, digits, tmp_path_factory: pytest.TempPathFactory) -> Pa
     network = Network(Cell("he_normal", "prelu", "before", "none", 0.1), 0)
     model = train_stack(Stack("prelu", "before", (network,)), study, params, digits).networks.unstack(0)
     folder = tmp_path_factory.mktemp("saved")
-    save_champion(model, architecture(network, study, params, digits), folder)
+    save_champion(model, architecture(network, study, params, digits), digits.card, folder)
     return folder
 
 

@@ -46,7 +46,8 @@ class Tags(HTMLParser):
 def study(params, mini, digits, tmp_path_factory) -> StudyResults:
     short = mini.model_copy(update={"training": mini.training.model_copy(update={"epochs": 2})})
     # A class name that would end its element, were it not escaped
-    named = digits._replace(card=digits.card.model_copy(update={"classes": ("<b>zero</b></script>", *"123456789")}))
+    classes = ("<b>zero</b></script>", "accuracy", "macro avg", *"3456789")
+    named = digits._replace(card=digits.card.model_copy(update={"classes": classes, "class_type": "str"}))
     results = train_networks("mini", short, params, named, short.networks())
     evaluation = evaluate(short, params, named, results, tmp_path_factory.mktemp("results"))
     shape = params.propagation.model_copy(update={"depth": 10, "width": 12, "seeds": 2, "samples": 32})

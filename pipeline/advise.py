@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from pipeline.console import speak_plainly
 from pipeline.errors import FunctionError, PipelineError
 from pipeline.params import INITIALIZERS, BatchNormPlacement, Initializer, load_params
 from pipeline.strict_json import dumps
@@ -193,6 +194,7 @@ def _at_least(least: int) -> Any:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Answer on the command line; returns the exit code."""
+    speak_plainly()
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.advise",
         description="Which initializer suits an activation, a depth and a width, by mean-field theory.",

@@ -8,11 +8,16 @@ PipelineError
 └── TrackingError        MLflow cannot be written
 """
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+SHOWN = 20
+"""Allowed words that are written out."""
 
 
 class PipelineError(Exception):
@@ -40,7 +45,18 @@ class TrackingError(PipelineError):
 
 
 def did_you_mean(word: object, allowed: "Iterable[str]") -> str:
-    """Return `` ; did you mean 'x'?`` for the nearest allowed word, and the allowed words where none is near."""
+    """Return `` ; did you mean 'x'?`` for the nearest allowed word, and the allowed words where none is near.
+
+    Words that differ by case and by what joins their parts alone (``LeakyReLU``, ``leaky-relu``) are the nearest.
+    """
     allowed = list(allowed)
-    near = get_close_matches(str(word), allowed, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else f"; allowed: {', '.join(allowed)}"
+    letters = {_letters(name): name for name in allowed}
+    near = get_close_matches(_letters(word), letters, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {letters[near[0]]!r}?"
+    more = f", … ({len(allowed):,} in all)" if len(allowed) > SHOWN else ""
+    return f"; allowed: {', '.join(allowed[:SHOWN])}{more}"
+
+
+def _letters(word: object) -> str:
+    return re.sub(r"[\W_]+", "", str(word)).casefold()

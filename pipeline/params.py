@@ -4,10 +4,13 @@ The file holds every knob, so no model here has a default: what is missing is an
 """
 
 import json
+import math
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path, PurePosixPath
+from textwrap import shorten
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +18,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
+from pipeline.console import speak_plainly
 from pipeline.errors import ParamsError, did_you_mean
 
 PARAMS_FILE = Path("params.yaml")
@@ -38,6 +42,8 @@ DIGITS_CLASSES = tuple("0123456789")
 FASHION_MNIST_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
+CLASSES = {"digits": DIGITS_CLASSES, "fashion_mnist": FASHION_MNIST_CLASSES}
+"""Of the datasets whose classes are known before they are read."""
 # Where pydantic puts the branch it took of a union into an error's path: after which key, which words.
 UNIONS: dict[int | str | None, set[int | str]] = {
     "data": {"digits", "fashion_mnist", "table"},
@@ -46,7 +52,21 @@ UNIONS: dict[int | str | None, set[int | str]] = {
 SCALARS = {"int", "str"}
 RESERVED = {"probes", "claims"}
 """Names that no study may have: a folder of results, an experiment of MLflow."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What studies and transfer experiments may be called: names of folders, of DVC's keys, words on a command line."""
+MOST_VALUES = 100_000
+"""In ``params.yaml``, its aliases written out."""
+MOST_LAYERS, WIDEST, MOST_WEIGHTS = 10_000, 1_000_000, 10**10
+"""Of a network's hidden layers. What is larger is a slip of the finger: it would not fit into any machine's memory."""
+MOST_WORKERS = 1024
+MOST_NETWORKS = 1_000_000
+"""Of a block of a grid."""
 AXES = ("initializer", "activation", "batch_norm", "clipping", "learning_rate")
+
+
+def _fault(words: str, kind: Literal["says_it_all", "names_the_value", "study"] = "says_it_all") -> PydanticCustomError:
+    """Return an error that `_line` shows as these words: after their key, after key and value, or alone."""
+    return PydanticCustomError(kind, "{words}", {"words": words})
 
 
 class Frozen(BaseModel):
@@ -77,11 +97,7 @@ class RReLUSettings(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> "RReLUSettings":
         if self.lower > self.upper:
-            raise PydanticCustomError(
-                "says_it_all",
-                "lower = {lower} is above upper = {upper}",
-                {"lower": self.lower, "upper": self.upper},
-            )
+            raise _fault(f"lower = {self.lower} is above upper = {self.upper}")
         return self
 
 
@@ -131,9 +147,7 @@ ACTIVATIONS = tuple(Activations.model_fields)
 
 def _known_activation(name: str) -> str:
     if name not in ACTIVATIONS:
-        raise PydanticCustomError(
-            "names_the_value", "is not an activation{hint}", {"hint": did_you_mean(name, ACTIVATIONS)}
-        )
+        raise _fault(f"is not an activation{did_you_mean(name, ACTIVATIONS)}", "names_the_value")
     return name
 
 
@@ -159,9 +173,15 @@ class ClippingThresholds(Frozen):
 
 
 def _at_least_one_or_auto(size: int | str) -> int | str:
-    if size == "auto" or (isinstance(size, int) and size >= 1):
+    if size == "auto" or (isinstance(size, int) and 1 <= size <= MOST_NETWORKS):
         return size
-    raise PydanticCustomError("names_the_value", "is not a number; allowed: 1 or more, or auto")
+    raise _fault("is not a number; allowed: 1 or more, or auto", "names_the_value")
+
+
+def _processes_or_auto(count: int | str) -> int | str:
+    if count == "auto" or (isinstance(count, int) and 1 <= count <= MOST_WORKERS):
+        return count
+    raise _fault(f"is not a number of processes; allowed: 1 to {MOST_WORKERS:,}, or auto", "names_the_value")
 
 
 class Compute(Frozen):
@@ -170,14 +190,14 @@ class Compute(Frozen):
     accelerator: Accelerator
     reproducible: Reproducible
     """See `pipeline.compute.rounding`, which reads it before anything else is loaded."""
-    workers: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
+    workers: Annotated[int | str, AfterValidator(_processes_or_auto)]
     stack_size: Annotated[int | str, AfterValidator(_at_least_one_or_auto)]
 
 
 def _epoch_or_last(epoch: int | str) -> int | str:
     if epoch == "last" or (isinstance(epoch, int) and epoch >= 0):
         return epoch
-    raise PydanticCustomError("names_the_value", "is not an epoch; allowed: 0 (before the first step), 1, 2, …, last")
+    raise _fault("is not an epoch; allowed: 0 (before the first step), 1, 2, …, last", "names_the_value")
 
 
 class Verdicts(Frozen):
@@ -192,18 +212,28 @@ class Health(Frozen):
     """When and on what the layers are looked at while training."""
 
     epochs: tuple[Annotated[int | str, AfterValidator(_epoch_or_last)], ...]
-    samples: Annotated[int, Field(ge=2)]
+    samples: Annotated[int, Field(ge=2, le=1_000_000)]
     verdicts: Verdicts
 
 
 class Propagation(Frozen):
     """The measurement at initialisation, and when it bears the theory out."""
 
-    depth: Annotated[int, Field(ge=2)]
-    width: Annotated[int, Field(ge=1)]
-    seeds: Annotated[int, Field(ge=1)]
-    samples: Annotated[int, Field(ge=2)]
+    depth: Annotated[int, Field(ge=2, le=MOST_LAYERS)]
+    width: Annotated[int, Field(ge=1, le=10_000)]
+    seeds: Annotated[int, Field(ge=1, le=1000)]
+    samples: Annotated[int, Field(ge=2, le=10_000)]
     tolerance: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> "Propagation":
+        weights = self.depth * self.width**2
+        if weights > MOST_WEIGHTS // 10:
+            raise _fault(
+                f"depth {self.depth} and width {self.width} make {weights:,} weights a network; allowed: up to "
+                f"{MOST_WEIGHTS // 10:,}"
+            )
+        return self
 
 
 class Evaluation(Frozen):
@@ -230,11 +260,8 @@ class StratifiedSplit(Frozen):
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> "StratifiedSplit":
         if self.validation + self.test >= 1:
-            raise PydanticCustomError(
-                "says_it_all",
-                "validation + test = {total} leaves nothing to train on; allowed: below 1",
-                {"total": round(self.validation + self.test, 6)},
-            )
+            total = round(self.validation + self.test, 6)
+            raise _fault(f"validation + test = {total} leaves nothing to train on; allowed: below 1")
         return self
 
 
@@ -264,11 +291,7 @@ class FashionData(Frozen):
 def _watched_by_dvc(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or not parts.is_relative_to(TABLES):
-        raise PydanticCustomError(
-            "names_the_value",
-            "is not under {tables}/, where DVC notices that a table changed",
-            {"tables": str(TABLES)},
-        )
+        raise _fault(f"is not under {TABLES}/, where DVC notices that a table changed", "names_the_value")
     return path
 
 
@@ -293,10 +316,9 @@ class TableData(Frozen):
     @model_validator(mode="after")
     def _tells_columns_from_decimals(self) -> "TableData":
         if self.separator == self.decimal:
-            raise PydanticCustomError(
-                "says_it_all", "separator and decimal are both {mark}; a CSV with decimal commas is separated by ';'",
-                {"mark": repr(self.decimal)},
-            )  # fmt: skip
+            raise _fault(
+                f"separator and decimal are both {self.decimal!r}; a CSV with decimal commas is separated by ';'"
+            )
         return self
 
 
@@ -306,15 +328,15 @@ Data = Annotated[BundledData | FashionData | TableData, Field(discriminator="sou
 class Training(Frozen):
     """The budget of every network of a study, and plain SGD's settings."""
 
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=2)]
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
+    batch_size: Annotated[int, Field(ge=2, le=2**31)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     nesterov: bool
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "Training":
         if self.nesterov and self.momentum == 0:
-            raise PydanticCustomError("says_it_all", "nesterov: true needs momentum above 0")
+            raise _fault("nesterov: true needs momentum above 0")
         return self
 
 
@@ -340,10 +362,12 @@ T = TypeVar("T")
 
 def _some_once(values: tuple[T, ...]) -> tuple[T, ...]:
     if not values:
-        raise PydanticCustomError("says_it_all", "is empty; allowed: at least one value")
+        raise _fault("is empty; allowed: at least one value")
+    seen = set()
     for value in values:
-        if values.count(value) > 1:
-            raise PydanticCustomError("says_it_all", "names {value} more than once", {"value": repr(value)})
+        if value in seen:
+            raise _fault(f"names {value!r} more than once")
+        seen.add(value)
     return values
 
 
@@ -360,32 +384,52 @@ class GridBlock(Frozen):
     learning_rate: Values[Annotated[float, Field(gt=0)]]
     seed: Values[Annotated[int, Field(ge=0, lt=2**32)]]
 
+    @model_validator(mode="after")
+    def _can_be_counted(self) -> "GridBlock":
+        count = math.prod(map(len, self._axes)) * len(self.seed)
+        if count > MOST_NETWORKS:
+            raise _fault(f"asks for {count:,} networks; allowed: up to {MOST_NETWORKS:,} in a block")
+        return self
+
+    @property
+    def _axes(self) -> tuple[tuple[Any, ...], ...]:
+        return (self.initializer, self.activation, self.batch_norm, self.clipping, self.learning_rate)
+
     def networks(self) -> Iterator[Network]:
         """Yield every network of the block."""
-        axes = (self.initializer, self.activation, self.batch_norm, self.clipping, self.learning_rate)
-        for cell in map(Cell._make, product(*axes)):
+        for cell in map(Cell._make, product(*self._axes)):
             yield from (Network(cell, seed) for seed in self.seed)
 
 
+def _layers_of(item: int | str) -> tuple[int, int] | None:
+    """Return how many layers of which width an item of ``hidden`` stands for; ``None`` where it is no such item."""
+    found = re.fullmatch(r"(?:([0-9]{1,18})x)?([0-9]{1,18})", str(item))
+    layers = (int(found[1] or 1), int(found[2])) if found else (0, 0)
+    return layers if min(layers) > 0 else None
+
+
 def _widths(hidden: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    depth = weights = below = 0
     for item in hidden:
-        count, _, width = str(item).rpartition("x")
-        if not (width.isdecimal() and int(width) > 0 and (count == "" or (count.isdecimal() and int(count) > 0))):
-            raise PydanticCustomError(
-                "says_it_all",
-                "found {item}; allowed: a width such as 100, or layers × width such as 20x50",
-                {"item": repr(item)},
+        layers = _layers_of(item)
+        if layers is None:
+            raise _fault(f"found {item!r}; allowed: a width such as 100, or layers × width such as 20x50")
+        count, width = layers
+        depth += count
+        weights += width * (below + (count - 1) * width)
+        below = width
+        if width > WIDEST or depth > MOST_LAYERS or weights > MOST_WEIGHTS:
+            raise _fault(
+                f"found {item!r}; allowed: up to {MOST_LAYERS:,} layers, {WIDEST:,} units in each and {MOST_WEIGHTS:,} "
+                "weights between them"
             )
     return hidden
 
 
 def written_out(hidden: tuple[int | str, ...]) -> tuple[int, ...]:
     """Return ``[300, 99x100]`` as 100 widths."""
-    widths: list[int] = []
-    for item in hidden:
-        count, _, width = str(item).rpartition("x")
-        widths += [int(width)] * int(count or 1)
-    return tuple(widths)
+    layers = filter(None, map(_layers_of, hidden))
+    return tuple(width for count, width in layers for _ in range(count))
 
 
 class Study(Frozen):
@@ -409,7 +453,7 @@ class Study(Frozen):
 def _layers_or_all(layers: int | str) -> int | str:
     if layers == "all" or (isinstance(layers, int) and layers >= 0):
         return layers
-    raise PydanticCustomError("names_the_value", "is not a number of layers; allowed: 0, 1, 2, …, all")
+    raise _fault("is not a number of layers; allowed: 0, 1, 2, …, all", "names_the_value")
 
 
 Layers = Annotated[int | str, AfterValidator(_layers_or_all)]
@@ -439,27 +483,32 @@ class Transfer(Frozen):
         """Units of every hidden layer, lowest first."""
         return written_out(self.hidden)
 
+    def unknown_class(self, known: Sequence[str]) -> str | None:
+        """Return which class is none of those known, and what it may have meant; ``None`` where all are."""
+        for task in ("task_a", "task_b"):
+            for index, name in enumerate(getattr(self, task)):
+                if name not in known:
+                    return f"{task}[{index}]: {name!r} is not a class{did_you_mean(name, known)}"
+        return None
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Transfer":
         for task in (self.task_a, self.task_b):
             if len(task) < 2:
-                raise PydanticCustomError("says_it_all", "a task of the one class {name} is no task", {"name": task[0]})
+                raise _fault(f"a task of the one class {task[0]} is no task")
         both = [name for name in self.task_a if name in self.task_b]
         if both:
-            raise PydanticCustomError("says_it_all", "class {name} is in task_a and in task_b", {"name": repr(both[0])})
+            raise _fault(f"class {both[0]!r} is in task_a and in task_b")
         depth = len(self.hidden_widths)
         for axis in ("reused", "unfrozen"):
             for layers in getattr(self, axis):
                 if isinstance(layers, int) and layers > depth:
-                    raise PydanticCustomError(
-                        "says_it_all", "{axis}: found {layers}; allowed: 0 to the {depth} hidden layers, or all",
-                        {"axis": axis, "layers": layers, "depth": depth},
-                    )  # fmt: skip
+                    raise _fault(f"{axis}: found {layers}; allowed: 0 to the {depth} hidden layers, or all")
         if self.frozen_epochs > self.training.epochs:
-            raise PydanticCustomError(
-                "says_it_all", "frozen_epochs: found {frozen}; allowed: at most the {epochs} epochs of training",
-                {"frozen": self.frozen_epochs, "epochs": self.training.epochs},
-            )  # fmt: skip
+            raise _fault(
+                f"frozen_epochs: found {self.frozen_epochs}; allowed: at most the {self.training.epochs} epochs of "
+                "training"
+            )
         return self
 
 
@@ -479,24 +528,53 @@ class Params(Frozen):
     """By study and experiment."""
 
     @model_validator(mode="after")
+    def _names_what_can_be_named(self) -> "Params":
+        named = [("studies", name) for name in self.studies]
+        named += [(f"transfer.{study}", name) for study, found in self.transfer.items() for name in found]
+        for key, name in named:
+            if not NAME.fullmatch(name):
+                raise _fault(
+                    f"{key}: {name!r} is not a name; allowed: up to 64 letters, digits, _ and -, the first a letter or "
+                    "a digit", "study",
+                )  # fmt: skip
+        folded: dict[str, str] = {}
+        for name in self.studies:
+            other = folded.setdefault(name.casefold(), name)
+            if other != name:
+                raise _fault(
+                    f"studies.{name}: differs by case alone from {other}; on some systems both have one folder", "study"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_for_what_there_is(self) -> "Params":
+        longest = max((self.studies[name].training.epochs for name in self.run if name in self.studies), default=None)
+        for index, epoch in enumerate(self.health.epochs):
+            if isinstance(epoch, int) and longest is not None and epoch > longest:
+                raise _fault(
+                    f"health.epochs[{index}]: found {epoch}; allowed: up to {longest}, the epochs of the longest study "
+                    "in run, and last", "study",
+                )  # fmt: skip
+        for study, experiments in self.transfer.items():
+            known = CLASSES.get(self.studies[study].data.source) if study in self.studies else None
+            for name, transfer in experiments.items():
+                unknown = transfer.unknown_class(known) if known else None
+                if unknown:
+                    raise _fault(f"transfer.{study}.{name}.{unknown}", "study")
+        return self
+
+    @model_validator(mode="after")
     def _runs_known_studies(self) -> "Params":
         for index, name in enumerate(self.run):
             if name not in self.studies:
-                raise PydanticCustomError(
-                    "study", "run[{index}]: '{name}' is not a study{hint}",
-                    {"index": index, "name": name, "hint": did_you_mean(name, self.studies)},
-                )  # fmt: skip
+                raise _fault(f"run[{index}]: {name!r} is not a study{did_you_mean(name, self.studies)}", "study")
         for name in sorted({*self.studies} & RESERVED):
-            raise PydanticCustomError(
-                "study", "studies.{name}: this name is taken, results/{name} is not a study's; allowed: any other",
-                {"name": name},
-            )  # fmt: skip
+            raise _fault(
+                f"studies.{name}: this name is taken, results/{name} is not a study's; allowed: any other", "study"
+            )
         for name in self.transfer:
             if name not in self.studies:
-                raise PydanticCustomError(
-                    "study", "transfer.{name}: is not a study{hint}",
-                    {"name": name, "hint": did_you_mean(name, self.studies)},
-                )  # fmt: skip
+                raise _fault(f"transfer.{name}: is not a study{did_you_mean(name, self.studies)}", "study")
         return self
 
     def study(self, name: str) -> Study:
@@ -520,19 +598,30 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         ParamsError: one line for each thing that is wrong: key, what was found, what is allowed.
     """
     try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ParamsError(f"{path} is not here; run from the project's folder") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ParamsError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from None
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        raw = YAML(typ="safe").load(text)
     except MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ParamsError(f"{path}{where}: not valid YAML: {error.problem}") from None
+    except Exception as error:  # a date that is none, brackets a thousand deep: whatever it makes the parser raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ParamsError(f"{path}: not valid YAML: {reason}") from None
     return parse_params(raw)
 
 
 def parse_params(raw: object) -> Params:
     """Validate what a YAML file held. Errors as in `load_params`."""
     if not isinstance(raw, dict):
-        raise ParamsError(f"params.yaml: expected keys and values, found {raw!r}")
+        raise ParamsError(f"params.yaml: expected keys and values, found {shorten(repr(raw), 100)}")
+    _refuse_unwritable(raw)
     try:
         # JSON's rules, not Python's: a YAML list may fill a tuple, while '0.1' still fills no number.
         return Params.model_validate_json(json.dumps(raw, default=str))
@@ -542,12 +631,31 @@ def parse_params(raw: object) -> Params:
         raise ParamsError("\n".join(reversed(lines.values()))) from None
 
 
+def _refuse_unwritable(raw: object) -> None:
+    """Refuse aliases that are without end when written out, and keys that are no words."""
+    todo, count = [raw], 0
+    while todo:
+        item = todo.pop()
+        count += 1
+        if count > MOST_VALUES:
+            raise ParamsError(f"params.yaml: has more than {MOST_VALUES:,} values, its aliases written out")
+        if isinstance(item, dict):
+            for key in item:
+                if not isinstance(key, str | int | float):
+                    raise ParamsError(f"params.yaml: {shorten(repr(key), 100)} is not a key; allowed: words")
+            todo += item.values()
+        elif isinstance(item, list):
+            todo += item
+
+
 def _line(error: ErrorDetails) -> str:
     """Return one error as ``key: what was found; what is allowed``."""
     path = _keys(error["loc"])
     key, value, kind, context = _key(path), error["input"], error["type"], error.get("ctx", {})
     if kind == "study":
         return error["msg"]
+    if kind == "json_invalid":  # half of a surrogate pair
+        return f"params.yaml: holds what is no text: {error['msg']}"
     if kind == "extra_forbidden":
         return f"{key}: unknown key{did_you_mean(path[-1], _siblings(path))}"
     if kind == "missing":
@@ -568,7 +676,8 @@ def _line(error: ErrorDetails) -> str:
 
 def _noun(path: Sequence[int | str]) -> str:
     """Return what the value at a path should have been: ``an initializer``."""
-    word = next(str(part) for part in reversed(path) if isinstance(part, str)).replace("_", " ").removesuffix("s")
+    last = next((str(part) for part in reversed(path) if isinstance(part, str)), "value")
+    word = last.replace("_", " ").removesuffix("s")
     return f"{'an' if word[0] in 'aeio' else 'a'} {word}"
 
 
@@ -605,6 +714,7 @@ def _keys(location: tuple[int | str, ...]) -> list[int | str]:
 
 def main() -> int:
     """Check ``params.yaml`` and say what it builds. Returns the exit code."""
+    speak_plainly()
     try:
         params = load_params()
     except ParamsError as error:

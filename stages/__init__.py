@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 
+from pipeline.console import speak_plainly
 from pipeline.errors import PipelineError, TrackingError
 
 PREPARED = Path("data/prepared")
@@ -15,6 +16,7 @@ REPORT = Path("report")
 
 def run(stage: Callable[..., None]) -> None:
     """Call a stage with the command line's words; a user's mistake ends in a message and exit code 1."""
+    speak_plainly()
     try:
         stage(*sys.argv[1:])
     except PipelineError as error:

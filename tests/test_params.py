@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ RAW = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
 GRID = "studies.digits.grid.0"
 TRANSFER = "transfer.digits.one_and_eight"
 REMOVE = "(removed)"
+
+LARGEST = "up to 10,000 layers, 1,000,000 units in each and 10,000,000,000 weights between them"
 
 WRONG = [
     (f"{GRID}.initializer", ["he_norml"],
@@ -58,6 +61,34 @@ WRONG = [
     ("health.epochs", [0, 1.5], "health.epochs[1]: found 1.5; it should be a valid integer"),
     ("health.verdicts.ded", 0.5, "health.verdicts.ded: unknown key; did you mean 'dead'?"),
     ("propagation.depth", 1, "propagation.depth: found 1; it should be greater than or equal to 2"),
+    (f"{GRID}.activation", ["Relu"],
+     "studies.digits.grid[0].activation[0]: 'Relu' is not an activation; did you mean 'relu'?"),
+    (f"{GRID}.activation", ["LeakyReLU"],
+     "studies.digits.grid[0].activation[0]: 'LeakyReLU' is not an activation; did you mean 'leaky_relu'?"),
+    (f"{GRID}.initializer", ["He-Normal"],
+     "studies.digits.grid[0].initializer[0]: 'He-Normal' is not an initializer; did you mean 'he_normal'?"),
+    ("health.epochs", [0, 99],
+     "health.epochs[1]: found 99; allowed: up to 8, the epochs of the longest study in run, and last"),
+    ("studies.digits.hidden", [1000000000000],
+     f"studies.digits.hidden: found 1000000000000; allowed: {LARGEST}"),
+    ("studies.digits.hidden", ["1000000000000x5"],
+     f"studies.digits.hidden: found '1000000000000x5'; allowed: {LARGEST}"),
+    ("studies.digits.hidden", [400000, 400000],
+     f"studies.digits.hidden: found 400000; allowed: {LARGEST}"),
+    ("studies.digits.hidden", ["9" * 5000 + "x5"],
+     f"studies.digits.hidden: found '{'9' * 5000}x5'; allowed: a width such as 100, or layers × width such as 20x50"),
+    (f"{TRANSFER}.hidden", ["99999x9"], f"{TRANSFER}.hidden: found '99999x9'; allowed: {LARGEST}"),
+    (f"{GRID}.seed", list(range(2000)),
+     "studies.digits.grid[0]: asks for 1,152,000 networks; allowed: up to 1,000,000 in a block"),
+    ("compute.workers", 10**9,
+     "compute.workers: 1000000000 is not a number of processes; allowed: 1 to 1,024, or auto"),
+    ("propagation.depth", 10**9, "propagation.depth: found 1000000000; it should be less than or equal to 10000"),
+    ("propagation", {"depth": 10000, "width": 10000, "seeds": 3, "samples": 32, "tolerance": 0.5},
+     "propagation: depth 10000 and width 10000 make 1,000,000,000,000 weights a network; allowed: up to 1,000,000,000"),
+    (f"{TRANSFER}.task_b", ["1", "eight"],
+     f"{TRANSFER}.task_b[1]: 'eight' is not a class; allowed: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+    ("transfer.fashion_notebook.sandal_and_shirt.task_a", ["Coat", "sneaker"],
+     "transfer.fashion_notebook.sandal_and_shirt.task_a[1]: 'sneaker' is not a class; did you mean 'Sneaker'?"),
     ("run", ["digit"], "run[0]: 'digit' is not a study; did you mean 'digits'?"),
     ("run", [], "run: is empty; allowed: at least one value"),
 ]  # fmt: skip
@@ -88,6 +119,89 @@ def test_a_table_outside_the_watched_folder_is_refused() -> None:
     data["split"] = {"kind": "stratified", "validation": 0.2, "test": 0.2, "seed": 0}
     with pytest.raises(ParamsError, match="not under data/tables/"):
         parse_params(changed("studies.digits.data", data))
+
+
+@pytest.mark.parametrize(
+    "name", ["wine.v2", "my study", "a;b", "", "-x", "a/b", "../x", "ünï", "a\nb", "x" * 65, "$(x)"]
+)
+def test_a_name_that_is_no_folder_key_and_word_is_refused(name: str) -> None:
+    raw = deepcopy(RAW)
+    raw["studies"][name] = raw["studies"]["mini"]
+    with pytest.raises(ParamsError, match="is not a name; allowed: up to 64 letters, digits, _ and -"):
+        parse_params(raw)
+    raw = deepcopy(RAW)
+    raw["transfer"]["mini"][name] = raw["transfer"]["mini"]["three_and_five"]
+    with pytest.raises(ParamsError, match=r"transfer\.mini: .* is not a name"):
+        parse_params(raw)
+
+
+def test_names_that_differ_by_case_alone_are_refused() -> None:
+    raw = deepcopy(RAW)
+    raw["studies"]["Mini"] = raw["studies"]["mini"]
+    with pytest.raises(ParamsError, match=r"studies\.Mini: differs by case alone from mini"):
+        parse_params(raw)
+
+
+@pytest.mark.parametrize("name", ["wine-v2", "2024", "A_b", "x" * 64])
+def test_other_names_are_taken(name: str) -> None:
+    raw = deepcopy(RAW)
+    raw["studies"][name] = raw["studies"]["mini"]
+    assert name in parse_params(raw).studies
+
+
+def test_a_csv_whose_separator_is_its_decimal_mark_is_refused() -> None:
+    data = {"source": "table", "path": "data/tables/x.csv", "target": "y", "scaling": "unit", "decimal": ","}
+    data["split"] = {"kind": "stratified", "validation": 0.2, "test": 0.2, "seed": 0}
+    with pytest.raises(ParamsError, match="separator and decimal are both ','"):
+        parse_params(changed("studies.digits.data", data))
+    parse_params(changed("studies.digits.data", data | {"separator": ";"}))
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 8)}]\n" for old, new in pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("run: [caf\xe9]\n".encode("latin-1"), r"params\.yaml, line 1: not UTF-8; save the file as UTF-8"),
+        (b"run: [digits]\nx: \xff\xfe", r"params\.yaml, line 2: not UTF-8"),
+        ("run: [digits]".encode("utf-16"), "not UTF-8"),
+        (b"\x00\x01", "not valid YAML"),
+        (b"x: 2024-99-99", "not valid YAML"),
+        (b"[" * 5000, "not valid YAML"),
+        (b"&a [*a]", "expected keys and values"),
+        (b"a: &a {b: *a}", "more than 100,000 values"),
+        (BOMB.encode(), "more than 100,000 values"),
+        (b"? [a, b]\n: c", "is not a key"),
+        (b'run: ["\\ud800"]', "params.yaml"),
+        (b"", "expected keys and values"),
+    ],
+)
+def test_a_file_that_is_no_parameters_is_refused_in_lines(content: bytes, message: str, tmp_path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ParamsError, match=message):
+        load_params(file)
+
+
+@pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "cp1252"}, {"PYTHONIOENCODING": "ascii"},
+                                       {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])  # fmt: skip
+def test_a_terminal_without_our_signs_gets_others(variables: dict[str, str], tmp_path) -> None:
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump(changed("studies.digits.hidden", ["20y50"]), file)
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)} | variables
+    done = subprocess.run([sys.executable, "-m", "pipeline.params"], cwd=tmp_path, env=environment, capture_output=True)
+    assert done.returncode == 1
+    sign = b"\xd7" if variables.get("PYTHONIOENCODING") == "cp1252" else b"x"
+    assert b"layers " + sign + b" width such as 20x50" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.advise", "--activation", "relu", "--depth", "5", "--width", "9"],
+        cwd=ROOT, env=environment, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"<-" in done.stdout
 
 
 def test_all_faults_are_listed_at_once() -> None:

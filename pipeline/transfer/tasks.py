@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.data import Dataset, Part
 from pipeline.data.dataset import PARTS, describe
-from pipeline.errors import ParamsError, did_you_mean
+from pipeline.errors import ParamsError
 from pipeline.networks.seeds import derive
 from pipeline.params import Transfer
 
@@ -37,10 +37,8 @@ def check_tasks(key: str, transfer: Transfer, dataset: Dataset) -> None:
         ParamsError: a class is unknown, or there are fewer training samples than labels asked for.
     """
     known = dataset.card.classes
-    for task, classes in (("task_a", transfer.task_a), ("task_b", transfer.task_b)):
-        for index, name in enumerate(classes):
-            if name not in known:
-                raise ParamsError(f"{key}.{task}[{index}]: {name!r} is not a class{did_you_mean(name, known)}")
+    if unknown := transfer.unknown_class(known):
+        raise ParamsError(f"{key}.{unknown}")
     samples = sum(dataset.card.class_counts["train"][known.index(name)] for name in transfer.task_b)
     for index, labels in enumerate(transfer.labels):
         if labels > samples:

@@ -86,8 +86,9 @@ def test_what_a_killed_dvc_leaves_half_written_is_mended(clone: Clone) -> None:
     whole = lock.read_text()
     lock.write_text(whole[:-10])
     assert clone.dvc("status", check=False).returncode != 0
-    assert "dvc.lock was half written" in clone.python("-m", "stages.mend").stdout
+    assert "dvc.lock cannot be read" in clone.python("-m", "stages.mend").stdout
     assert clone.python("-m", "stages.mend").stdout == ""
+    assert (clone.folder / "dvc.lock.damaged").read_text() == whole[:-10]
     assert clone.dvc("status").returncode == 0
 
 

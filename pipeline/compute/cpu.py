@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from pipeline.compute.workers import cores
+
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """glibc's names for ``mallopt``'s parameters (malloc.h)."""
 
@@ -27,13 +29,13 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def whole_sums(networks: int) -> Iterator[None]:
-    """Use at most one thread for each network.
+    """Use at most one thread for each network, and for each core that there is.
 
     With more threads than networks, torch splits one network's sums over several threads, and its bits would depend on
     how many there are. (Products are not torch's, and use one thread; see `pipeline.compute.kernels`.)
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(min(threads, networks))
+    torch.set_num_threads(min(threads, networks, cores()))
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import joblib
 import torch
 
 from pipeline.errors import ResourceError
@@ -32,8 +33,8 @@ _queue: Any = None
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use: by its affinity, and by the quota of its container."""
+    return int(joblib.cpu_count())
 
 
 def worker_count(wanted: int | str) -> int:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.compute.kernels import sqrt_
-from pipeline.networks.scores import cross_entropy, tree_sum
+from pipeline.networks.scores import cross_entropy, norms, tree_sum
 from pipeline.networks.stack import StackedMLP
 from pipeline.theory.functions import Function
 
@@ -68,13 +68,9 @@ def observe(
     return Observation(*(torch.stack(column, 1) for column in zip(*columns, strict=True)))
 
 
-# Norms over both dimensions are fast (a sum over them takes ten times as long), and round alike in any stack.
-
-
 def _mean_square(values: Float[Tensor, "network batch unit"]) -> Float[Tensor, "network"]:
     """Return each network's mean square over batch and units."""
-    norm: Tensor = torch.linalg.vector_norm(values, dim=(1, 2))
-    return norm.square() / values[0].numel()
+    return norms(values).square() / values[0].numel()
 
 
 def _share_outside(values: Float[Tensor, "network batch unit"], low: float, high: float) -> Float[Tensor, "network"]:

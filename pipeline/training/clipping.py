@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.compute.kernels import sqrt_
-from pipeline.networks.scores import tree_sum
+from pipeline.networks.scores import norms, tree_sum
 from pipeline.params import Clipping, ClippingThresholds
 
 PerNetwork = Float[Tensor, "network"]
@@ -44,21 +44,23 @@ def clip_gradients(
                     gradient.mul_(shrink)
 
 
-def norms(gradient: Float[Tensor, "network rows columns"]) -> PerNetwork:
-    """Return each network's L2 norm of one tensor."""
-    norm: Tensor = torch.linalg.vector_norm(gradient, dim=(1, 2))
-    return norm
-
-
 def global_norms(gradients: Sequence[Float[Tensor, "network rows columns"]]) -> PerNetwork:
     """Return each network's L2 norm over all tensors."""
     # A norm over the tensors would sum those of one network in another order than those of several.
-    return sqrt_(tree_sum(torch.stack([norms(gradient).square() for gradient in gradients], 1)))
+    of_tensors = torch.stack([norms(gradient) for gradient in gradients], 1)
+    norm = sqrt_(tree_sum(of_tensors.square()))
+    beyond = norm.isinf()
+    if beyond.any():  # the squares are, in 32 bits, before the norm is
+        norm[beyond] = sqrt_(tree_sum(of_tensors[beyond].cpu().double().square())).to(norm)
+    return norm
 
 
 def _shrink(norm: PerNetwork, threshold: float) -> PerNetwork:
-    """Return the factor that brings a norm down to the threshold; 1 where it is below."""
-    return threshold / norm.clamp(min=threshold)
+    """Return the factor that brings a norm down to the threshold; 1 where it is below.
+
+    NaN where the norm itself is beyond float32: 0 would let the network stand still, as if it were trained.
+    """
+    return (threshold / norm.clamp(min=threshold)).masked_fill_(norm.isinf(), torch.nan)
 
 
 def _slices(modes: Sequence[Clipping]) -> Iterator[tuple[Clipping, slice]]:

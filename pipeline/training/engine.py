@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 
 from pipeline.compute.cpu import keep_freed_memory, whole_sums
@@ -177,7 +178,7 @@ def fit(module: StackModule, params: Params, callbacks: list[pl.Callback], resum
             max_epochs=module.training_params.epochs,
             logger=False,
             callbacks=callbacks,
-            plugins=SealedIO(),
+            plugins=[SealedIO(), LightningEnvironment()],  # one process, whatever SLURM or torchrun say
             enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -11,10 +11,9 @@ from torch import Tensor
 from pipeline.networks import StackedMLP
 from pipeline.networks.activations import StackedPReLU
 from pipeline.networks.observe import observe
-from pipeline.networks.scores import tree_sum
+from pipeline.networks.scores import norms, tree_sum
 from pipeline.params import Health
 from pipeline.theory.functions import Function
-from pipeline.training.clipping import norms
 from pipeline.training.names import OF_STATES, OF_STEPS
 from pipeline.training.verdicts import Record
 

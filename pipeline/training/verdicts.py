@@ -46,7 +46,8 @@ def verdicts(alive: NDArray[np.bool_], last: Record | None, thresholds: Verdicts
             ~alive,
             dead >= thresholds.dead,
             saturated >= thresholds.saturated,
-            ratio >= thresholds.gradient_ratio,
+            # where even its mean square is infinite, there may be no ratio
+            (ratio >= thresholds.gradient_ratio) | np.isinf(last["gradient"][:, 0]),
             ratio <= 1 / thresholds.gradient_ratio,
         ],
         ["diverged", "dying", "saturated", "exploding", "vanishing"],

@@ -1,5 +1,6 @@
 """Clipping of a stack against ``torch.nn.utils``, one network at a time."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +59,25 @@ def test_value_clipping_turns_a_gradient_and_norm_clipping_does_not() -> None:
     cosine = nn.functional.cosine_similarity(clipped.flatten(1), gradient.flatten(1))
     assert cosine[0] < 0.99
     torch.testing.assert_close(cosine[1:], torch.ones(2))
+
+
+@pytest.mark.parametrize("mode", ["norm", "global_norm"])
+@pytest.mark.parametrize("size", [1e19, 1e30, 3e37])
+def test_a_gradient_whose_squares_overflow_is_clipped_to_norm_1(mode: str, size: float) -> None:
+    thresholds = ClippingThresholds(value=1.0, norm=1.0, global_norm=1.0)
+    gradients = [torch.full((3, 8, 16), size), torch.full((3, 1, 16), 1.0)]
+    gradients[0][1] = 1.0  # a network whose neighbours alone overflow
+    alone = [gradient[1:2].clone() for gradient in gradients]
+    clip_gradients(gradients, [mode] * 3, thresholds)
+    clip_gradients(alone, [mode], thresholds)
+    for gradient, own in zip(gradients, alone, strict=True):
+        assert torch.equal(gradient[1:2], own)
+    torch.testing.assert_close(gradients[0][0].double().norm(), torch.tensor(1.0).double(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("mode", ["norm", "global_norm"])
+@pytest.mark.parametrize("element", [3e38, float("inf"), float("nan")])
+def test_a_gradient_beyond_its_numbers_is_none_rather_than_zero(mode: str, element: float) -> None:
+    gradient = torch.full((1, 8, 16), element)
+    clip_gradients([gradient], [mode], ClippingThresholds(value=1.0, norm=1.0, global_norm=1.0))
+    assert gradient.isnan().all()

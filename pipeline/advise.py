@@ -14,10 +14,11 @@ import numpy as np
 
 from pipeline.console import speak_plainly
 from pipeline.errors import FunctionError, PipelineError
-from pipeline.params import INITIALIZERS, BatchNormPlacement, Initializer, load_params
+from pipeline.params import INITIALIZERS, MOST_LAYERS, WIDEST, BatchNormPlacement, Initializer, load_params
 from pipeline.strict_json import dumps
 from pipeline.theory.edge import Edge, edge_of_chaos
 from pipeline.theory.functions import Function, known_function
+from pipeline.theory.gaussian import moments
 from pipeline.theory.initializers import scales
 from pipeline.theory.predict import predict, trainable_depth
 
@@ -38,11 +39,15 @@ class Outlook:
     """sqrt(fan-in · variance of a weight)."""
     bias_sd: float
     signal_factor: float
-    """Variance of the highest hidden layer's pre-activations, over the lowest's."""
+    """Variance of the highest hidden layer's pre-activations, over the lowest's; infinite beyond float64."""
     gradient_factor: float
-    """Variance of the gradient at the lowest hidden layer, over the highest's."""
+    """Variance of the gradient at the lowest hidden layer, over the highest's; infinite beyond float64."""
+    log_signal_factor: float
+    """The first as a natural logarithm, however large or small."""
+    log_gradient_factor: float
+    """The second as a natural logarithm."""
     harm: float
-    """The larger of the two factors' distances from 1, as a natural logarithm."""
+    """The larger of the two logarithms' sizes."""
     depth_scale: float
     """Layers in which the gradient's variance changes by a factor of e, on average over the depth."""
     trainable_depth: int
@@ -82,7 +87,7 @@ def advise(
     try:
         edge, names = edge_of_chaos(function), INITIALIZERS
     except FunctionError:
-        if not np.ptp(function.mean(function.pieces)):
+        if moments(function, 1.0).slope_square == 0:
             raise  # a constant: there is nothing to compare
         edge, names = None, tuple(name for name in INITIALIZERS if name != "critical")
     outlooks = [_outlook(name, function, depth, width, batch_norm, eps) for name in names]
@@ -110,6 +115,8 @@ def _outlook(
         bias_sd=math.sqrt(layers[1].bias) if batch_norm != "before" else 0.0,
         signal_factor=float(factors[0]),
         gradient_factor=float(factors[1]),
+        log_signal_factor=signal,
+        log_gradient_factor=gradient,
         harm=max(abs(signal), abs(gradient)),
         depth_scale=(depth - 1) / abs(gradient) if gradient else math.inf,
         trainable_depth=trainable_depth(predicted),
@@ -124,11 +131,11 @@ def _rank(outlook: Outlook) -> int:
 def _why(best: Outlook, outlooks: Sequence[Outlook], batch_norm: BatchNormPlacement, depth: int) -> str:
     """Return the reason as a sentence or two."""
     kept = (
-        f"over {depth} layers it changes the signal's variance by a factor of {best.signal_factor:.3g} "
-        f"and the gradient's by {best.gradient_factor:.3g}"
+        f"over {depth} layers it changes the signal's variance by a factor of {_factor(best.log_signal_factor)} "
+        f"and the gradient's by {_factor(best.log_gradient_factor)}"
     )
     if batch_norm == "before":
-        per_layer = best.gradient_factor ** (1 / (depth - 1))
+        per_layer = math.exp(best.log_gradient_factor / (depth - 1))
         return (
             "batch norm rescales every layer, so that initializers hardly differ before the first step; the "
             f"gradient's variance changes by a factor of {per_layer:.3g} a layer toward the input. With "
@@ -141,7 +148,20 @@ def _why(best: Outlook, outlooks: Sequence[Outlook], batch_norm: BatchNormPlacem
     if not others:
         return f"{kept}; so shallow a network can take any of these initializers"
     other = min(others, key=lambda outlook: (outlook.harm, _rank(outlook)))
-    return f"{kept}; {other.initializer} would change them by {other.signal_factor:.3g} and {other.gradient_factor:.3g}"
+    changes = _factor(other.log_signal_factor), _factor(other.log_gradient_factor)
+    return f"{kept}; {other.initializer} would change them by {changes[0]} and {changes[1]}"
+
+
+def _factor(log: float) -> str:
+    """Write e^log in three digits."""
+    return f"{math.exp(log):.3g}" if abs(log) < 9 else _power(log)
+
+
+def _power(log: float) -> str:
+    """Write e^log as ``1.07e-05``, also where no float reaches."""
+    mantissa, exponent = math.modf(log / math.log(10))
+    written, _, own = f"{10**mantissa:.2e}".partition("e")
+    return f"{written}e{int(exponent) + int(own):+03d}"
 
 
 def _text(advice: Advice) -> str:
@@ -159,8 +179,8 @@ def _text(advice: Advice) -> str:
         depth = f"{o.trainable_depth}" if o.trainable_depth < deepest else f"≥ {deepest}"
         mark = "  ←" if o == advice.recommended else ""
         lines.append(
-            f"{o.initializer:<16} {o.gain:>7.3f} {o.bias_sd:>8.3f} {o.signal_factor:>10.2e} {o.gradient_factor:>11.2e} "
-            f"{scale:>12} {depth:>16}{mark}"
+            f"{o.initializer:<16} {o.gain:>7.3f} {o.bias_sd:>8.3f} {_power(o.log_signal_factor):>10} "
+            f"{_power(o.log_gradient_factor):>11} {scale:>12} {depth:>16}{mark}"
         )
     lines += [
         "",
@@ -183,10 +203,10 @@ def _as_json(advice: Advice) -> str:
     return dumps(asdict(advice) | {"edge": advice.edge and advice.edge._asdict()}, indent=2)
 
 
-def _at_least(least: int) -> Any:
+def _between(least: int, most: int) -> Any:
     def number(word: str) -> int:
-        if not word.isdecimal() or int(word) < least:
-            raise argparse.ArgumentTypeError(f"found {word!r}; allowed: a whole number, at least {least}")
+        if not word.isdecimal() or len(word) > 12 or not least <= int(word) <= most:
+            raise argparse.ArgumentTypeError(f"found {word!r}; allowed: a whole number from {least} to {most:,}")
         return int(word)
 
     return number
@@ -202,8 +222,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--activation", required=True, help="one of params.yaml's, with its constants there, or package.module:function"
     )
-    parser.add_argument("--depth", type=_at_least(2), required=True, help="hidden layers")
-    parser.add_argument("--width", type=_at_least(1), required=True, help="units of each")
+    parser.add_argument("--depth", type=_between(2, MOST_LAYERS), required=True, help="hidden layers")
+    parser.add_argument("--width", type=_between(1, WIDEST), required=True, help="units of each")
     parser.add_argument("--batch-norm", choices=get_args(BatchNormPlacement), default="none")
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args(words)

@@ -55,7 +55,8 @@ def did_you_mean(word: object, allowed: "Iterable[str]") -> str:
     if near:
         return f"; did you mean {letters[near[0]]!r}?"
     more = f", … ({len(allowed):,} in all)" if len(allowed) > SHOWN else ""
-    return f"; allowed: {', '.join(allowed[:SHOWN])}{more}"
+    shown = [name if name.isprintable() else repr(name) for name in allowed[:SHOWN]]
+    return f"; allowed: {', '.join(shown)}{more}"
 
 
 def _letters(word: object) -> str:

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -110,3 +111,44 @@ def test_it_answers_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("depth", [2000, 10000])
+def test_batch_norm_over_thousands_of_layers_has_a_factor_for_each(depth: int, capsys) -> None:
+    words = ["--activation", "relu", "--depth", str(depth), "--width", "100", "--batch-norm", "before"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "by a factor of 1.47 a layer" in out  # π / (π - 1), but for eps
+    assert "inf" not in out
+    assert main([*words, "--json"]) == 0
+    advice = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    expected = math.log(math.pi / (math.pi - 1)) * (depth - 1)
+    assert advice["recommended"]["log_gradient_factor"] == pytest.approx(expected, rel=0.01)
+
+
+def test_numbers_that_no_float_reaches_are_written_out(capsys) -> None:
+    words = ["--activation", "relu", "--depth", "1000", "--width", "100"]
+    assert main([*words, "--json"]) == 0
+    by_name = {o["initializer"]: o for o in json.loads(capsys.readouterr().out)["initializers"]}
+    assert by_name["lecun_normal"]["log_signal_factor"] == pytest.approx(999 * math.log(0.5), rel=1e-6)
+    assert by_name["standard_normal"]["log_signal_factor"] == pytest.approx(999 * math.log(50), rel=1e-6)
+    assert by_name["standard_normal"]["signal_factor"] is None
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "e+1697" in out  # 50^999
+    assert "e-301" in out  # 0.5^999
+
+
+def test_a_function_of_32_bits_is_advised_on_in_seconds(tmp_path) -> None:
+    (tmp_path / "mine.py").write_text("import torch\ndef f(x):\n    x = x.float()\n    return x * torch.sigmoid(x)\n")
+    words = ["--activation", "mine:f", "--depth", "50", "--width", "100"]
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (2**31, 2**31))\n"
+        "from pipeline.advise import main; sys.exit(main(sys.argv[1:]))"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "recommended: critical" in done.stdout

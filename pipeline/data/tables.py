@@ -170,7 +170,9 @@ def _classes(path: Path, name: str, target: pd.Series) -> tuple[NDArray[np.int64
     if isinstance(target.dtype, pd.CategoricalDtype):
         values = np.asarray(target.astype(target.cat.categories.dtype))
     if values.dtype.kind not in "biuf":
-        words = np.asarray([value.decode() if isinstance(value, bytes) else str(value) for value in values])
+        words = np.asarray(
+            [value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value) for value in values]
+        )
         missing |= words == ""
         values = words
     if missing.any():

@@ -21,9 +21,6 @@ SMALLEST_Q, LARGEST_Q = 1.0, 1e3
 """Where q* is looked for: from the variance of standardised inputs on. Below it, a function that is smooth at 0 has
 stable points with ever less σ_b, where it is ever more a linear one."""
 STEPS = 240
-NEGLIGIBLE = 1e-9
-"""Up to this share of q* a σ_b² is 0. Where every point of the edge has none, and a slope of 1 to as much, V(q) = q:
-the function is scale-free, and any q is a fixed point."""
 
 
 class Edge(NamedTuple):
@@ -61,7 +58,9 @@ def edge_of_chaos(function: Function) -> Edge:
         raise FunctionError(f"{function.name}: is constant, so that no gradient passes; no initializer can help")
     grid = np.linspace(np.log(SMALLEST_Q), np.log(LARGEST_Q), STEPS)
     edges = [at(log_q) for log_q in grid]
-    if not any(_needs_biases(edge) or abs(edge.slope - 1) > NEGLIGIBLE for edge in edges):
+    negligible = function.precision.negligible
+    # Where no point of the edge has biases, and each a slope of 1, V(q) = q: any q is a fixed point.
+    if not any(_needs_biases(edge, negligible) or abs(edge.slope - 1) > negligible for edge in edges):
         return at(0.0)._replace(bias_variance=0.0)
     allowed = [i for i, e in enumerate(edges) if _margin(e) >= 0]
     if not allowed:
@@ -74,12 +73,12 @@ def edge_of_chaos(function: Function) -> Edge:
         if 0 <= beside < STEPS and beside not in allowed:
             inside, _ = bisect(lambda log_q: _margin(at(log_q)) >= 0, grid[best], grid[beside], 1e-12)
             found = at(inside)
-            return found._replace(bias_variance=found.bias_variance if _needs_biases(found) else 0.0)
+            return found._replace(bias_variance=found.bias_variance if _needs_biases(found, negligible) else 0.0)
     return edges[best]
 
 
-def _needs_biases(edge: Edge) -> bool:
-    return abs(edge.bias_variance) > NEGLIGIBLE * edge.q
+def _needs_biases(edge: Edge, negligible: float) -> bool:
+    return abs(edge.bias_variance) > negligible * edge.q
 
 
 def _margin(edge: Edge) -> float:

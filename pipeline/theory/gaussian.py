@@ -17,11 +17,8 @@ UNITS = np.arange(-WIDEST, WIDEST + 1)
 LOG_Q = 40.0
 """Tables reach from q = exp(-40) to exp(40); beyond, they go on as the power law of their end."""
 DEGREE = 200
-
-
-SMALLEST_Q = 1e-12
-"""Below this variance a slope is that at this one: differences of φ over less than 1e-6 are lost in φ(0)'s rounding,
-which way, the processor decides."""
+FARTHEST = 1e9
+"""Of ln q; it is infinite where a signal is 0."""
 
 
 class Moments(NamedTuple):
@@ -73,7 +70,8 @@ def moments(function: Function, q: float) -> Moments:
         integrands = (value, value * value, slope * slope / q, value * slope * z)
         totals += [(weight * integrand).sum() for integrand in integrands]
     found = Moments(*(totals / len(function.branches)).tolist())
-    return found if q >= SMALLEST_Q else found._replace(slope_square=moments(function, SMALLEST_Q).slope_square)
+    smallest = function.precision.smallest_q
+    return found if q >= smallest else found._replace(slope_square=moments(function, smallest).slope_square)
 
 
 def product_moment(function: Function, q: float, correlation: float) -> float:
@@ -127,14 +125,13 @@ class MomentTable:
         values: Array = np.cos(np.arccos(x)[:, None] * self.degrees) @ self.coefficients
         return values
 
-    def __call__(self, q: Array) -> tuple[Array, Array, Array]:
-        """Return E[φ], E[φ²] and E[φ′²] for each q ``[sample]``, held between 1e-150 and 1e150."""
-        log_q = np.log(np.clip(q, 1e-150, 1e150))
+    def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
+        """Return E[φ] / √E[φ²], ln E[φ²] and ln E[φ′²] for each ln q ``[sample]``, as far as ln q goes."""
+        log_q = np.clip(log_q, -FARTHEST, FARTHEST)
         inside = np.clip(log_q, -LOG_Q, LOG_Q)
         beyond = (log_q - inside)[:, None]
         read = self._interpolate(inside / LOG_Q) + beyond * np.where(beyond < 0, *self.slopes)
-        square = np.exp(read[:, 1])
-        return read[:, 0] * np.sqrt(square), square, np.exp(read[:, 2])
+        return read[:, 0], read[:, 1], read[:, 2]
 
 
 table = lru_cache(MomentTable)

@@ -18,6 +18,9 @@ TRAINABLE = 6.0
 """Natural logarithm of the factor by which a signal's or gradient's variance may change over a network that can be
 trained: networks up to about six depth scales deep can be (Schoenholz et al. 2017, section 5)."""
 
+ROUNDED = 1e-15
+"""A function's mean may be all of its root mean square but for rounding."""
+
 
 class Prediction(NamedTuple):
     """Variances at initialisation, for each hidden layer from the lowest, as natural logarithms."""
@@ -36,7 +39,7 @@ def predict(
     batch_norm: BatchNormPlacement = "none",
     eps: float = 0.0,
 ) -> Prediction:
-    """Return the variances of signal and gradient in every hidden layer, as far as float64 reaches.
+    """Return the variances of signal and gradient in every hidden layer, as logarithms throughout.
 
     Args:
         function: φ of every hidden layer.
@@ -51,29 +54,39 @@ def predict(
     layers = len(widths) - 2
     log_signal = np.empty(layers)
     log_factor = np.empty((layers, len(input_squares)))
-    spread = square = input_squares  # variance over the batch, and mean square, of what the dense layer takes
+    with np.errstate(divide="ignore"):
+        spread = square = np.log(input_squares)  # ln of variance over the batch, and of mean square, that a layer takes
+        log_eps = np.log(eps)
     for layer in range(layers):
         weight, bias = scales[layer]
-        q = widths[layer] * weight * square + (0.0 if batch_norm == "before" else bias)
-        log_signal[layer] = np.log(q.mean())
-        gain = np.ones_like(q)
+        log_weight = np.log(widths[layer] * weight)
+        q = log_weight + square
+        if bias and batch_norm != "before":
+            q = np.logaddexp(q, np.log(bias))
+        log_signal[layer] = _log_mean(q)
+        gain = np.zeros_like(q)
         if batch_norm == "before":
-            q, gain = _normalized(widths[layer] * weight * spread, eps)
+            q, gain = _normalized(log_weight + spread, log_eps)
         mean, square, slope_square = moments(q)
         # A unit's mean of φ is the same for all samples of a batch, and batch norm takes it out.
-        spread = square - mean**2
+        spread = square + np.log1p(-np.minimum(mean**2, 1 - ROUNDED))
         if batch_norm == "after":
-            square, gain = _normalized(spread, eps)
+            square, gain = _normalized(spread, log_eps)
         # From the layer above: back through its weights, φ and batch norm.
-        log_factor[layer] = np.log(widths[layer + 2] * scales[layer + 1].weight * slope_square * gain)
+        log_factor[layer] = np.log(widths[layer + 2] * scales[layer + 1].weight) + slope_square + gain
     backward = np.cumsum(log_factor[::-1], axis=0)[::-1]
-    log_gradient = np.logaddexp.reduce(backward - backward[-1:], axis=1) - np.log(len(input_squares))
+    log_gradient = np.array([_log_mean(factors) for factors in backward - backward[-1:]])
     return Prediction(log_signal, log_gradient)
 
 
+def _log_mean(logs: Array) -> float:
+    return float(np.logaddexp.reduce(logs) - np.log(len(logs)))
+
+
 def _normalized(spread: Array, eps: float) -> tuple[Array, Array]:
-    """Return the variance after batch norm, and the factor that it puts on the gradient's."""
-    return spread / (spread + eps), 1 / (spread + eps)
+    """Return the variance after batch norm, and the factor that it puts on the gradient's; logarithms all."""
+    gain = -np.logaddexp(spread, eps)
+    return spread + gain, gain
 
 
 def trainable_depth(prediction: Prediction) -> int:

@@ -1,6 +1,7 @@
 """The theory's float64 functions against torch's, and callables of every kind."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,16 @@ from torch.nn import functional as F
 
 from pipeline.errors import FunctionError
 from pipeline.params import ACTIVATIONS
-from pipeline.theory.functions import BRANCHES, activation_function, as_function, import_function, known_function
+from pipeline.theory.edge import edge_of_chaos
+from pipeline.theory.functions import (
+    BRANCHES,
+    SINGLE,
+    activation_function,
+    as_function,
+    import_function,
+    known_function,
+)
+from pipeline.theory.gaussian import moments
 
 X = np.linspace(-15, 15, 6001)
 TORCH = {
@@ -76,9 +86,24 @@ def test_functions_of_tensors_and_of_arrays_are_the_same(params) -> None:
         ("numpy:tanhh", "did you mean 'tanh'"),
         ("math:tanh", "takes neither a NumPy array"),
         ("numpy:sum", "does not keep the shape"),
+        (":relu", "is no import path"),
+        ("numpy:", "is no import path"),
+        (".numpy:tanh", "is no import path"),
+        ("numpy.:tanh", "is no import path"),
+        ("numpy:tanh:x", "is no import path"),
+        ("torch.nn:Threshold", "is a class that needs arguments"),
+        ("torch.nn:RReLU", "is random"),
+        ("torch.nn:Dropout", "is random"),
+        ("this_project_broken:f", "cannot be imported .ZeroDivisionError"),
+        ("this_project_quits:f", "cannot be imported .SystemExit"),
     ],
 )
-def test_what_is_no_function_is_refused(path: str, message: str, params) -> None:
+def test_what_is_no_function_is_refused(
+    path: str, message: str, params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "this_project_broken.py").write_text("1 / 0")
+    (tmp_path / "this_project_quits.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(FunctionError, match=message):
         known_function(path, params.activations)
 
@@ -87,7 +112,19 @@ def test_what_is_no_function_is_refused(path: str, message: str, params) -> None
     ("function", "message"),
     [
         (np.sign, "jumps near"),
-        (lambda x: np.floor(x / 0.7), "jumps near"),
+        (lambda x: np.floor(x / 0.7), "more than 20,000 pieces"),
+        (lambda x: np.abs(x % 1 - 0.5), "more than 20,000 pieces"),
+        (lambda x: np.float16(x) * 1.0 + np.cos(np.float32(x)), "more than 20,000 pieces"),
+        (lambda x: x if x.max() < 1000 else 1 / 0, "stops on numbers from"),
+        (lambda x: np.random.default_rng().normal(size=x.shape), "is random"),
+        (lambda x: np.exp(x - x.max()), "looks at an element's neighbours"),
+        (lambda x: np.cumsum(x), "looks at an element's neighbours"),
+        (lambda x: x - x.mean(), "looks at an element's neighbours"),
+        (lambda x: x.astype(np.float16), "numbers of 16 bits"),
+        (lambda x: x * 1j, "takes neither"),
+        (lambda _x: None, "takes neither"),
+        (lambda x: x.astype(str), "takes neither"),
+        (lambda x: np.outer(x, x), "takes neither"),
         (np.exp, "is not finite at"),
         (lambda x: np.where(np.abs(x) < 2, x, np.nan), "is not finite at"),
     ],
@@ -95,3 +132,40 @@ def test_what_is_no_function_is_refused(path: str, message: str, params) -> None
 def test_what_the_theory_cannot_treat_is_refused(function, message: str) -> None:
     with pytest.raises(FunctionError, match=message):
         _ = as_function("mine", function).pieces
+
+
+def in_single(function):
+    """Return a function as ordinary torch or NumPy code has it: in 32 bits."""
+    return lambda x: function(x.astype(np.float32)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"rrelu"}))
+def test_a_function_in_32_bits_is_treated_to_its_precision(name: str, params) -> None:
+    exact = activation_function(name, params.activations)
+    single = as_function("mine", in_single(exact.mean))
+    assert single.precision == SINGLE
+    assert len(single.pieces) < 500
+    for q in (0.1, 1.0, 10.0):
+        np.testing.assert_allclose(moments(single, q)[1:], moments(exact, q)[1:], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "elu"])
+def test_the_edge_of_a_function_in_32_bits_is_that_of_its_exact_twin(name: str, params) -> None:
+    exact = activation_function(name, params.activations)
+    ours, theirs = edge_of_chaos(as_function("mine", in_single(exact.mean))), edge_of_chaos(exact)
+    assert ours.weight_variance == pytest.approx(theirs.weight_variance, rel=0.02)
+    assert ours.bias_variance == pytest.approx(theirs.bias_variance, rel=0.1, abs=1e-3)
+
+
+def test_a_function_that_changes_what_it_takes_changes_nothing_else() -> None:
+    def relu_(x):
+        np.maximum(x, 0, out=x)
+        return x
+
+    np.testing.assert_array_equal(as_function("relu_", relu_).pieces, as_function("relu", lambda x: x * (x > 0)).pieces)
+
+
+def test_kinks_anywhere_take_few_pieces() -> None:
+    """Rounding near a kink is not the function's."""
+    assert len(as_function("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6).pieces) < 200
+    assert len(as_function("far", lambda x: np.maximum(x - 1234.5, 0)).pieces) < 200

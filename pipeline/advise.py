@@ -18,7 +18,7 @@ from pipeline.params import INITIALIZERS, MOST_LAYERS, WIDEST, BatchNormPlacemen
 from pipeline.strict_json import dumps
 from pipeline.theory.edge import Edge, edge_of_chaos
 from pipeline.theory.functions import Function, known_function
-from pipeline.theory.gaussian import moments
+from pipeline.theory.gaussian import is_constant
 from pipeline.theory.initializers import scales
 from pipeline.theory.predict import predict, trainable_depth
 
@@ -87,7 +87,7 @@ def advise(
     try:
         edge, names = edge_of_chaos(function), INITIALIZERS
     except FunctionError:
-        if moments(function, 1.0).slope_square == 0:
+        if is_constant(function):
             raise  # a constant: there is nothing to compare
         edge, names = None, tuple(name for name in INITIALIZERS if name != "critical")
     outlooks = [_outlook(name, function, depth, width, batch_norm, eps) for name in names]

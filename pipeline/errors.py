@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 20
-"""Allowed words that are written out."""
+"""Allowed words, and faults of a file, that are written out."""
 
 
 class PipelineError(Exception):

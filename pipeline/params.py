@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from pipeline.console import speak_plainly
-from pipeline.errors import ParamsError, did_you_mean
+from pipeline.errors import SHOWN, ParamsError, did_you_mean
 
 PARAMS_FILE = Path("params.yaml")
 TABLES = PurePosixPath("data/tables")
@@ -628,7 +628,9 @@ def parse_params(raw: object) -> Params:
     except ValidationError as error:
         # Of a union, pydantic reports every branch that failed: the first says enough.
         lines = {tuple(_keys(details["loc"])): _line(details) for details in reversed(error.errors())}
-        raise ParamsError("\n".join(reversed(lines.values()))) from None
+        faults = [*reversed(lines.values())]
+        more = [f"… and {len(faults) - SHOWN:,} more"] if len(faults) > SHOWN else []
+        raise ParamsError("\n".join(faults[:SHOWN] + more)) from None
 
 
 def _refuse_unwritable(raw: object) -> None:

@@ -175,9 +175,11 @@ def _classes(path: Path, name: str, target: pd.Series) -> tuple[NDArray[np.int64
         )
         missing |= words == ""
         values = words
+    elif values.dtype.kind == "f":
+        missing |= np.isinf(values)
     if missing.any():
         raise DataError(
-            f"{path}: {missing.sum():,} values of the target {name!r} are missing, the first in row "
+            f"{path}: {missing.sum():,} values of the target {name!r} are missing or infinite, the first in row "
             f"{np.argmax(missing) + 1}; fill them or drop their rows"
         )
     class_type: ClassType = {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(values.dtype.kind, "str")  # type: ignore[assignment]

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.errors import FunctionError
 from pipeline.theory.bisection import bisect
 from pipeline.theory.functions import Function
-from pipeline.theory.gaussian import Moments, moments
+from pipeline.theory.gaussian import Moments, is_constant, moments
 
 STEEPEST = 0.99
 """Largest slope of ln V against ln q at q*. From 1 on a variance that is off, as any finite layer's is, drifts away."""
@@ -54,7 +54,7 @@ def edge_of_chaos(function: Function) -> Edge:
         q = float(np.exp(log_q))
         return edge_at(q, moments(function, q))
 
-    if moments(function, 1.0).slope_square == 0:
+    if is_constant(function):
         raise FunctionError(f"{function.name}: is constant, so that no gradient passes; no initializer can help")
     grid = np.linspace(np.log(SMALLEST_Q), np.log(LARGEST_Q), STEPS)
     edges = [at(log_q) for log_q in grid]

@@ -28,6 +28,8 @@ DERIVATIVE = legendre.legval(ABSCISSAE, legendre.legder(_TO_COEFFICIENTS)).T
 
 FAR = 1e4
 """Up to here functions are looked at for places where they are not smooth."""
+LARGEST = 1e100
+"""A function's values: their squares are numbers, too."""
 RESOLVED = 1e-12
 """A function is smooth in a piece if the last two Legendre coefficients are below this share of the largest value."""
 ROUNDINGS = 64
@@ -167,9 +169,12 @@ class Function:
                 f"{self.name}: gave shape {np.shape(values)} for an array of shape {x.shape}; "
                 "an activation maps element by element"
             )
-        if not np.isfinite(values).all():
-            where = float(x[~np.isfinite(values)].flat[0])
-            raise FunctionError(f"{self.name}: is not finite at {where:g}; allowed: finite from -{FAR:g} to {FAR:g}")
+        finite = np.abs(values) <= LARGEST
+        if not finite.all():
+            where, value = float(x[~finite].flat[0]), float(values[~finite].flat[0])
+            raise FunctionError(
+                f"{self.name}: is {value:g} at {where:g}; allowed: up to {LARGEST:g} from -{FAR:g} to {FAR:g}"
+            )
         return values
 
     def _refuse_jumps(self, cuts: Array) -> None:

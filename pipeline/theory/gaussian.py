@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.theory.functions import ABSCISSAE, DERIVATIVE, WEIGHTS, Array, Function
+from pipeline.theory.functions import ABSCISSAE, DERIVATIVE, LARGEST, WEIGHTS, Array, Function
 
 WIDEST = 13.0
 """Standard deviations after which the normal's tail is left out: 1e-37 of it."""
@@ -72,6 +72,12 @@ def moments(function: Function, q: float) -> Moments:
     found = Moments(*(totals / len(function.branches)).tolist())
     smallest = function.precision.smallest_q
     return found if q >= smallest else found._replace(slope_square=moments(function, smallest).slope_square)
+
+
+def is_constant(function: Function) -> bool:
+    """Say whether no signal passes: the slope is rounding alone, or all values are next to nothing."""
+    m = moments(function, 1.0)
+    return m.slope_square <= 1e-20 * m.square or m.square < LARGEST**-2
 
 
 def product_moment(function: Function, q: float, correlation: float) -> float:

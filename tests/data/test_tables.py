@@ -76,7 +76,7 @@ def test_a_table_is_read_from_each_format(suffix: str) -> None:
         (FRAME.assign(b=["2024-01-01"] * 4), "feature 'b' is not numeric (it holds datetime.date("),
         (FRAME.rename(columns={"kind": "kimd"}), "has no target column 'kind'; did you mean 'kimd'?"),
         (FRAME.assign(kind="x"), "target 'kind' has 1 class; allowed: at least 2"),
-        (FRAME.assign(kind=["x", "", "y", "y"]), "1 values of the target 'kind' are missing, the first in row 2"),
+        (FRAME.assign(kind=["x", "", "y", "y"]), "1 values of the target 'kind' are missing or infinite, the first in row 2"),
         (FRAME[["kind"]], "has no feature beside the target"),
         (FRAME.assign(a=[1.0, np.inf, 3.0, 4.0]), "feature 'a', row 2 is infinite in 32 bits"),
         (FRAME.assign(a=[1.0, 1e39, 3.0, 4.0]), "feature 'a', row 2 is infinite in 32 bits (it holds 1e+39)"),
@@ -163,7 +163,7 @@ def test_words_that_other_readers_take_for_missing_are_classes(suffix: str) -> N
 
 
 def test_a_number_that_is_missing_among_numbered_classes_is_refused() -> None:
-    assert "missing, the first in row 3" in refusal("a,kind\n1,3\n2,4\n4,NA\n5,4\n")
+    assert "missing or infinite, the first in row 3" in refusal("a,kind\n1,3\n2,4\n4,NA\n5,4\n")
 
 
 @pytest.mark.parametrize("target", [4, "4"])

@@ -34,8 +34,8 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0")) / 3
 """For each of the three kinds."""
-LINES = 40
-"""A file may have as many faults as this."""
+LINES = 21
+"""So many faults of a file are shown, and how many more there are."""
 MEMORY = 2 * 2**30
 
 
@@ -218,7 +218,7 @@ def params_files(draw) -> bytes:
             section = raw
             for key in path[:-1]:
                 section = section[key]
-            section[path[-1]] = draw(ODD)
+            section[path[-1]] = deepcopy(draw(ODD))
         file = Path("raw.yaml")
         with file.open("w", encoding="utf-8") as out:
             YAML(typ="safe").dump(raw, out)

@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift golden test fuzz test-browser lint check bench ui report summary store track format deps pins nightly
+.PHONY: help repro verify drift golden test fuzz test-browser lint check bench ui serve report summary store track format deps pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -62,6 +62,11 @@ bench: $(VENV)/installed-dev ## Stacked training beside plain Lightning, in one 
 
 ui: $(VENV)/installed ## Open the MLflow UI on 127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+STUDY ?= digits
+serve: $(VENV)/installed ## Serve a study's champion on 127.0.0.1:5001; STUDY=name
+	MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" mlflow models serve --env-manager local \
+	    --model-uri "models:/trainability-$(STUDY)@champion" --host 127.0.0.1 --port 5001
 
 report: ## Say where the report is
 	@test -f report/index.html && echo "report:  file://$${PWD// /%20}/report/index.html" || echo "no report yet: make repro"

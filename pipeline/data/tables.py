@@ -38,7 +38,7 @@ def read_table(data: TableData) -> Samples:
 
     Raises:
         DataError: no such file, format or target; rows, names or values that do not say what they mean; a value is
-            missing; a feature is not numeric or only counts the rows; fewer than 2 classes, or no classes at all.
+            missing; a feature is not numeric or numbers the rows; fewer than 2 classes, or no classes at all.
     """
     path = Path(data.path)
     columns = _read(path, data)
@@ -227,14 +227,15 @@ def _numbers(path: Path, features: Mapping[str, pd.Series], data: TableData) -> 
             f"{path}: feature {[*features][column]!r}, row {row + 1} is infinite in 32 bits (it holds "
             f"{values[row, column]:g})"
         )
-    counts_rows = np.arange(len(values))[:, None]
-    for start in (0, 1):
-        counter = (values == counts_rows + start).all(axis=0)
-        if counter.any() and len(values) > 2:
-            raise DataError(
-                f"{path}: feature {[*features][int(counter.argmax())]!r} only counts the rows ({start}, {start + 1}, "
-                f"{start + 2}, …): it would give the labels away where the rows are sorted; name it under data.drop"
-            )
+    numbers_rows = (np.diff(values, axis=0) > 0).all(axis=0) & (values % 1 == 0).all(axis=0)
+    if numbers_rows.any() and len(values) > 2:
+        place = int(numbers_rows.argmax())
+        first = ", ".join(f"{value:.0f}" for value in values[:3, place])
+        raise DataError(
+            f"{path}: feature {[*features][place]!r} grows from row to row ({first}, …), as a number of the row does: it "
+            "would give the labels away where the rows are sorted. Name it under data.drop; if it was measured, shuffle "
+            "the rows"
+        )
     return values
 
 

@@ -36,6 +36,7 @@ def model_card(
         metrics: of the study: the ``champion``'s scores and those of the ``references``.
         by_class: precision, recall, F1 and number of samples on the test part, in the classes' order.
     """
+    source = getattr(study.data, "path", card.source)
     cell, scores, references = champion.cell, metrics["champion"], metrics["references"]
     widths = "-".join(str(width) for width in (card.features, *study.hidden_widths, len(card.classes)))
     batch_norm = "" if cell.batch_norm == "none" else f", batch norm {cell.batch_norm} the activation"
@@ -49,7 +50,7 @@ def model_card(
     ]
     return f"""# The champion of {title}
 
-A fully connected network, {widths}, that tells {len(card.classes)} classes of {card.source} apart. It had the best
+A fully connected network, {widths}, that tells {len(card.classes)} classes of {source} apart. It had the best
 validation accuracy of the {metrics["networks"]:,} networks of its study.
 
 ## Use

@@ -125,7 +125,7 @@ def test_what_is_no_function_is_refused(
         (lambda _x: None, "takes neither"),
         (lambda x: x.astype(str), "takes neither"),
         (lambda x: np.outer(x, x), "takes neither"),
-        (np.exp, "allowed: up to 1e+100 from -10000"),
+        (np.exp, r"allowed: up to 1e\+100 from -10000"),
         (lambda x: np.where(np.abs(x) < 2, x, np.nan), "is nan at"),
     ],
 )

@@ -232,9 +232,9 @@ def _numbers(path: Path, features: Mapping[str, pd.Series], data: TableData) -> 
         place = int(numbers_rows.argmax())
         first = ", ".join(f"{value:.0f}" for value in values[:3, place])
         raise DataError(
-            f"{path}: feature {[*features][place]!r} grows from row to row ({first}, …), as a number of the row does: it "
-            "would give the labels away where the rows are sorted. Name it under data.drop; if it was measured, shuffle "
-            "the rows"
+            f"{path}: feature {[*features][place]!r} grows from row to row ({first}, …), as a number of the row does: "
+            "it would give the labels away where the rows are sorted. Name it under data.drop; if it was measured, "
+            "shuffle the rows"
         )
     return values
 

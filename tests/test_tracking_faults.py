@@ -94,6 +94,9 @@ def assert_one_complete_run_per_cell(uri: str, execution: Execution) -> None:
     (parent,) = {run.data.tags["mlflow.parentRunId"] for run in cells}
     assert [model.name for model in client.search_logged_models([experiment.experiment_id])] == ["champion"]
     assert parent in {run.info.run_id for run in runs}
+    (version,) = client.search_model_versions(f"name = 'trainability-{execution.study}'")
+    assert version.run_id == parent
+    assert client.get_model_version_by_alias(version.name, "champion").version == version.version
 
 
 def do_at_the_third_cell(monkeypatch: pytest.MonkeyPatch, action) -> None:

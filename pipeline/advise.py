@@ -18,7 +18,7 @@ from pipeline.params import INITIALIZERS, MOST_LAYERS, WIDEST, BatchNormPlacemen
 from pipeline.strict_json import dumps
 from pipeline.theory.edge import Edge, edge_of_chaos
 from pipeline.theory.functions import Function, known_function
-from pipeline.theory.gaussian import is_constant
+from pipeline.theory.gaussian import NOTHING, is_constant
 from pipeline.theory.initializers import scales
 from pipeline.theory.predict import predict, trainable_depth
 
@@ -43,7 +43,7 @@ class Outlook:
     gradient_factor: float
     """Variance of the gradient at the lowest hidden layer, over the highest's; infinite beyond float64."""
     log_signal_factor: float
-    """The first as a natural logarithm, however large or small."""
+    """The first as a natural logarithm, however large or small; -∞ where the signal is 0."""
     log_gradient_factor: float
     """The second as a natural logarithm."""
     harm: float
@@ -105,8 +105,8 @@ def _outlook(
     layers = scales(name, function, widths, input_square=1.0)
     predicted = predict(function, widths, layers, np.ones(1), batch_norm, eps)
     # as natural logarithms
-    signal = float(predicted.log_signal[depth - 1] - predicted.log_signal[0])
-    gradient = float(predicted.log_gradient[0] - predicted.log_gradient[depth - 1])
+    signal = _unbounded(predicted.log_signal[depth - 1] - predicted.log_signal[0])
+    gradient = _unbounded(predicted.log_gradient[0] - predicted.log_gradient[depth - 1])
     with np.errstate(over="ignore"):
         factors = np.exp([signal, gradient])
     return Outlook(
@@ -121,6 +121,11 @@ def _outlook(
         depth_scale=(depth - 1) / abs(gradient) if gradient else math.inf,
         trainable_depth=trainable_depth(predicted),
     )
+
+
+def _unbounded(log: float) -> float:
+    """Return a logarithm, infinite where it is that of nothing, or of all over nothing."""
+    return float(log) if abs(log) < -NOTHING / 2 else math.copysign(math.inf, log)
 
 
 def _rank(outlook: Outlook) -> int:
@@ -159,6 +164,8 @@ def _factor(log: float) -> str:
 
 def _power(log: float) -> str:
     """Write e^log as ``1.07e-05``, also where no float reaches."""
+    if math.isinf(log):
+        return "0" if log < 0 else "∞"
     mantissa, exponent = math.modf(log / math.log(10))
     written, _, own = f"{10**mantissa:.2e}".partition("e")
     return f"{written}e{int(exponent) + int(own):+03d}"

@@ -152,3 +152,15 @@ def test_a_function_of_32_bits_is_advised_on_in_seconds(tmp_path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "recommended: critical" in done.stdout
+
+
+def test_a_signal_that_dies_in_a_dead_zone_is_nothing_rather_than_a_small_number(capsys) -> None:
+    words = ["--activation", "torch.nn.functional:softshrink", "--depth", "50", "--width", "100"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "inf" not in out
+    assert "nan" not in out
+    (lecun,) = [line for line in out.splitlines() if line.startswith("lecun_normal")]
+    assert lecun.split()[3] == "0"
+    assert main([*words, "--json"]) == 0
+    json.loads(capsys.readouterr().out, parse_constant=pytest.fail)

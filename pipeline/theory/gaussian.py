@@ -4,6 +4,7 @@ The line is cut where the function is not smooth (at a kink, an ordinary Gauss-H
 every unit of z, and Gauss-Legendre is taken in each piece; slopes are those of the polynomial through a piece's nodes.
 """
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,8 +18,12 @@ UNITS = np.arange(-WIDEST, WIDEST + 1)
 LOG_Q = 40.0
 """Tables reach from q = exp(-40) to exp(40); beyond, they go on as the power law of their end."""
 DEGREE = 200
-FARTHEST = 1e9
-"""Of ln q; it is infinite where a signal is 0."""
+BETWEEN: Array = np.linspace(-0.9 * LOG_Q, 0.9 * LOG_Q, 25)
+"""Where a table is compared with the integrals."""
+FARTHEST = 400.0
+"""Of ln q, for an integral."""
+NOTHING = -1e9
+"""ln 0: what is computed with it stays a number."""
 
 
 class Moments(NamedTuple):
@@ -111,14 +116,18 @@ def product_moment(function: Function, q: float, correlation: float) -> float:
 class MomentTable:
     """A function's moments for many q at once: Chebyshev interpolants in ln q, to about 1e-7.
 
+    A function that is 0 around 0 lets small signals die at once, which no polynomial in ln q follows: its moments are
+    integrated anew for each q.
+
     Args:
         function: φ.
     """
 
     def __init__(self, function: Function) -> None:
+        self.function = function
+        self.known: dict[float, tuple[float, float, float]] = {}
         angles = np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1)
-        found = [moments(function, q) for q in np.exp(LOG_Q * np.cos(angles))]
-        values = np.array([(m.mean / np.sqrt(m.square), np.log(m.square), np.log(m.slope_square)) for m in found])
+        values = self._integrated(LOG_Q * np.cos(angles))
         self.degrees = np.arange(DEGREE + 1)
         # Chebyshev's polynomials are cosines, orthogonal over these nodes.
         weights = np.where(self.degrees == 0, 1.0, 2.0) / (DEGREE + 1)
@@ -126,18 +135,39 @@ class MomentTable:
         at_ends = self._interpolate(np.array([-1.0, -0.95, 0.95, 1.0]))
         slopes = (at_ends[1::2] - at_ends[::2]) / (0.05 * LOG_Q)
         self.slopes = slopes * [0.0, 1.0, 1.0]  # E[φ] / sqrt(E[φ²]) has come to its limit
+        off = np.abs(self._interpolate(BETWEEN / LOG_Q) - self._integrated(BETWEEN)).max()
+        self.interpolates = bool(off < 1e-3)
 
     def _interpolate(self, x: Array) -> Array:
         values: Array = np.cos(np.arccos(x)[:, None] * self.degrees) @ self.coefficients
         return values
 
+    def _integrated(self, log_q: Array) -> Array:
+        """Return the three logarithms and ratios for each ln q, integrated: ``[sample, moment]``."""
+        for value in log_q.tolist():
+            if value not in self.known:
+                m = moments(self.function, math.exp(value))
+                ratio = m.mean / math.sqrt(m.square) if m.square else 0.0
+                self.known[value] = ratio, _log(m.square), _log(m.slope_square)
+        return np.array([self.known[value] for value in log_q.tolist()])
+
     def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
-        """Return E[φ] / √E[φ²], ln E[φ²] and ln E[φ′²] for each ln q ``[sample]``, as far as ln q goes."""
-        log_q = np.clip(log_q, -FARTHEST, FARTHEST)
-        inside = np.clip(log_q, -LOG_Q, LOG_Q)
-        beyond = (log_q - inside)[:, None]
-        read = self._interpolate(inside / LOG_Q) + beyond * np.where(beyond < 0, *self.slopes)
+        """Return E[φ] / √E[φ²], ln E[φ²] and ln E[φ′²] for each ln q ``[sample]``, as far as ln q goes.
+
+        The logarithm of 0 is `NOTHING`.
+        """
+        log_q = np.clip(log_q, NOTHING, -NOTHING)
+        if self.interpolates:
+            inside = np.clip(log_q, -LOG_Q, LOG_Q)
+            beyond = (log_q - inside)[:, None]
+            read = self._interpolate(inside / LOG_Q) + beyond * np.where(beyond < 0, *self.slopes)
+        else:
+            read = self._integrated(np.clip(log_q, -FARTHEST, FARTHEST))
         return read[:, 0], read[:, 1], read[:, 2]
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else NOTHING
 
 
 table = lru_cache(MomentTable)

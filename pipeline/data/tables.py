@@ -7,7 +7,7 @@ shifts columns or gives the label away.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,8 @@ def read_table(data: TableData) -> Samples:
 def _read(path: Path, data: TableData) -> dict[str, pd.Series]:
     """Return a file's columns by name."""
     readers: dict[str, Callable[[], Mapping[str, pd.Series]]] = {
-        ".csv": lambda: _read_csv(path, data), ".parquet": lambda: _read_parquet(path), ".npz": lambda: _read_npz(path),
+        ".csv": lambda: _read_csv(path, data), ".parquet": lambda: _read_parquet(path, data),
+        ".npz": lambda: _read_npz(path),
     }  # fmt: skip
     if path.suffix not in readers:
         raise DataError(f"{path}: {path.suffix!r} is not a table's format{did_you_mean(path.suffix, readers)}")
@@ -96,29 +97,30 @@ def _read_csv(path: Path, data: TableData) -> dict[str, pd.Series]:
     unreadable = [field.name for field in table.schema if pa.types.is_binary(field.type)]
     if unreadable:
         raise ValueError(f"column {unreadable[0]!r} is not UTF-8")
-    return _columns(path, table)
+    return _columns(path, table, data.drop)
 
 
-def _read_parquet(path: Path) -> dict[str, pd.Series]:
+def _read_parquet(path: Path, data: TableData) -> dict[str, pd.Series]:
     table = pyarrow.parquet.ParquetFile(path).read()
     # What pandas keeps as the index is no column.
     described = (table.schema.pandas_metadata or {}).get("index_columns", [])
     index = [name for name in described if isinstance(name, str) and name in table.column_names]
-    return _columns(path, table.drop_columns(index))
+    return _columns(path, table.drop_columns(index), data.drop)
 
 
-def _columns(path: Path, table: pa.Table) -> dict[str, pd.Series]:
+def _columns(path: Path, table: pa.Table, drop: Sequence[str]) -> dict[str, pd.Series]:
     counts = Counter(table.column_names)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise DataError(f"{path}: {twice[0]!r} names {counts[twice[0]]} columns; give each a name of its own")
-    unnamed = [place for place, name in enumerate(table.column_names) if UNNAMED.fullmatch(name)]
+    names = enumerate(table.column_names)
+    unnamed = [place for place, name in names if UNNAMED.fullmatch(name) and name not in drop]
     if unnamed:
         name = table.column_names[unnamed[0]]
         raise DataError(
             f"{path}: column {unnamed[0] + 1} has no name (found {name!r}): a data frame's index? It would become a "
             "feature, and give the labels away where the rows are sorted. Write the table without its index "
-            "(to_csv(index=False)), or give the column a name"
+            "(to_csv(index=False)), name the column, or put it under data.drop as it is"
         )
     decimals = [pa.float64() if pa.types.is_decimal(field.type) else field.type for field in table.schema]
     table = table.cast(pa.schema([field.with_type(kind) for field, kind in zip(table.schema, decimals, strict=True)]))

@@ -218,6 +218,11 @@ def test_columns_are_dropped_by_name() -> None:
     assert "data.drop: 'kind' is the target" in refusal(frame, drop=("kind",))
 
 
+def test_an_index_without_a_name_may_be_dropped() -> None:
+    assert read(FRAME.to_csv(), drop=("",)).names == ("a", "b")
+    assert read(FRAME.rename_axis("Unnamed: 0").to_csv(), drop=("Unnamed: 0",)).names == ("a", "b")
+
+
 def test_semicolons_and_decimal_commas_have_settings() -> None:
     text = "a;b;kind\n1,5;-2;x\n3,25;4;y\n"
     assert "decimal commas? Then set data.decimal to ','" in refusal(text, separator=";")

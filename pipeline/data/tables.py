@@ -29,8 +29,8 @@ UNNAMED = re.compile(r"(Unnamed: \d+(_level_\d+)?|__index_level_\d+__)?")
 EXACT = 2.0**53
 """Whole numbers below this are exact in float64."""
 FEW_CLASSES, MANY_CLASSES = 20, 50
-"""Whole numbers up to the first are classes however few rows there are; more numbers with decimals than the second are
-none however many."""
+"""Up to the first, whole numbers are classes, and above it where there are five samples of each; more numbers with
+decimals than the second are none."""
 
 
 def read_table(data: TableData) -> Samples:
@@ -190,8 +190,10 @@ def _classes(path: Path, name: str, target: pd.Series) -> tuple[NDArray[np.int64
         raise DataError(f"{path}: target {name!r} has {len(found)} class; allowed: at least 2")
     if class_type in ("int", "float"):
         with_decimals = bool((np.asarray(found, np.float64) % 1 != 0).any())
-        few_samples = 2 * len(found) > len(values) and len(found) > (2 if with_decimals else FEW_CLASSES)
-        if few_samples or (with_decimals and len(found) > MANY_CLASSES):
+        continuous = len(found) > FEW_CLASSES and len(values) < 5 * len(found)
+        if with_decimals:
+            continuous |= len(found) > MANY_CLASSES or (len(found) > 2 and len(values) < 2 * len(found))
+        if continuous:
             raise DataError(
                 f"{path}: target {name!r} looks continuous: {len(found):,} different numbers in {len(values):,} rows, "
                 f"such as {found[0]} and {found[1]}. Networks are trained to tell classes apart here: name the column "

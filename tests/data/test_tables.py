@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from pipeline.data import tables
@@ -150,7 +151,9 @@ def test_a_continuous_target_is_told_from_numbered_classes() -> None:
     assert "looks continuous" in refusal({"x": x, "kind": x * 152 + rng.normal(size=400)}, "npz")
     assert "looks continuous" in refusal({"x": x, "kind": np.round(x, 2)}, "npz")
     assert "looks continuous" in refusal({"x": x, "kind": rng.permutation(400)}, "npz")
-    assert read({"x": x, "kind": rng.integers(100, size=400)}, "npz").class_type == "int"
+    disease = load_diabetes().target  # whole numbers, and yet no classes
+    assert "looks continuous: 214 different" in refusal({"x": rng.normal(size=442), "kind": disease}, "npz")
+    assert read({"x": x, "kind": rng.integers(80, size=400)}, "npz").class_type == "int"
     assert read({"x": x, "kind": rng.integers(2, 11, size=400) / 2}, "npz").classes[:2] == ("1.0", "1.5")
 
 

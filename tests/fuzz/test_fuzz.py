@@ -114,6 +114,9 @@ def table_files(draw) -> tuple[str, bytes | list, dict]:
     }
     if draw(st.integers(0, 5)) == 0:
         return suffix, draw(st.binary(max_size=200)), about
+    if draw(st.integers(0, 5)) == 0:  # as it should be
+        values = draw(st.lists(st.floats(-10, 10), min_size=40, max_size=40, unique=True))
+        return suffix, [("x", values), ("y", list("ab") * 20)], about | {"target": "y", "drop": ()}
     rows = draw(st.sampled_from([0, 1, 2, 5, 12, 40, 40]))
     plain = draw(st.booleans())  # but for one column, a table as it should be
     features = [draw(st.lists(st.floats(-10, 10), min_size=rows, max_size=rows)) for _ in range(2 * plain)]

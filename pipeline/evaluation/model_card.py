@@ -50,13 +50,13 @@ def model_card(
     ]
     return f"""# The champion of {title}
 
-A fully connected network, {widths}, that tells {len(card.classes)} classes of {source} apart. It had the best
+A fully connected network, {widths}, that tells {len(card.classes)} classes of {source} apart. It had the best \
 validation accuracy of the {metrics["networks"]:,} networks of its study.
 
 ## Use
 
-It takes samples in the source's own units, as a data frame with these columns in any order, or as an array in theirs;
-the numbers' type does not matter. It scales them itself ({card.scaling}), and returns each sample's class by its own
+It takes samples in the source's own units, as a data frame with these columns in any order, or as an array in theirs; \
+the numbers' type does not matter. It scales them itself ({card.scaling}), and returns each sample's class by its own \
 name; with `params={{"probabilities": True}}`, a column of probabilities for each class.
 
 - features ({card.features}): {_some(card.names)}
@@ -69,19 +69,19 @@ model = mlflow.pyfunc.load_model("models:/{registered_name(title)}@champion")
 model.predict(frame)
 ```
 
-`model.onnx` is the same without MLflow: any ONNX runtime takes `features` (float64, [sample, feature]) and gives
+`model.onnx` is the same without MLflow: any ONNX runtime takes `features` (float64, [sample, feature]) and gives \
 `probabilities`. `weights.safetensors` and `network.json` are the PyTorch network; it takes scaled samples.
 
 ## Training
 
-{cell.activation}, weights {cell.initializer}{batch_norm}{clipping}; SGD at {cell.learning_rate:g}, momentum
-{budget.momentum:g}, {budget.epochs} epochs in batches of {budget.batch_size}; seed {champion.seed}.
-{card.samples["train"]:,} samples for training, {card.samples["validation"]:,} for choosing this network,
+{cell.activation}, weights {cell.initializer}{batch_norm}{clipping}; SGD at {cell.learning_rate:g}, momentum \
+{budget.momentum:g}, {budget.epochs} epochs in batches of {budget.batch_size}; seed {champion.seed}. \
+{card.samples["train"]:,} samples for training, {card.samples["validation"]:,} for choosing this network, \
 {card.samples["test"]:,} for testing it.
 
 ## Scores
 
-Accuracy {scores["val_accuracy"]:.3f} on the validation part, which chose it and so flatters it;
+Accuracy {scores["val_accuracy"]:.3f} on the validation part, which chose it and so flatters it; \
 **{scores["test_accuracy"]:.3f} on the test part**.{beside}
 
 | class | precision | recall | F1 | test samples |
@@ -92,8 +92,8 @@ Reproduced, when it was trained a second time, alone: {scores["reproduced"]}.
 
 ## Limits
 
-It knows the classes above and no others, and gives every sample one of them. Probabilities are the softmax of its
-logits and are not calibrated. Samples unlike those of training, other units among them, get answers too: nothing warns
+It knows the classes above and no others, and gives every sample one of them. Probabilities are the softmax of its \
+logits and are not calibrated. Samples unlike those of training, other units among them, get answers too: nothing warns \
 of them.
 """
 

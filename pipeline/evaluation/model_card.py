@@ -93,8 +93,8 @@ Reproduced, when it was trained a second time, alone: {scores["reproduced"]}.
 ## Limits
 
 It knows the classes above and no others, and gives every sample one of them. Probabilities are the softmax of its \
-logits and are not calibrated. Samples unlike those of training, other units among them, get answers too: nothing warns \
-of them.
+logits and are not calibrated. Samples unlike those of training, other units among them, get answers too: nothing \
+warns of them.
 """
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.advise import advise, main
 from pipeline.params import ACTIVATIONS, INITIALIZERS
-from pipeline.theory.functions import activation_function
+from pipeline.theory.functions import activation_function, as_function
 from tests.conftest import ROOT
 
 
@@ -164,3 +164,13 @@ def test_a_signal_that_dies_in_a_dead_zone_is_nothing_rather_than_a_small_number
     assert lecun.split()[3] == "0"
     assert main([*words, "--json"]) == 0
     json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("power", [2, 3, 24])
+def test_a_power_explodes_doubly_and_is_no_number(power: int) -> None:
+    function = as_function("power", lambda x: x**power)
+    (he,) = [o for o in advise(function, 50, 100).initializers if o.initializer == "he_normal"]
+    assert he.log_signal_factor == math.inf
+    (shallow,) = [o for o in advise(function, 2, 100).initializers if o.initializer == "lecun_normal"]
+    # E[z^2p] = (2p - 1)!! for q = 1
+    assert shallow.log_signal_factor == pytest.approx(math.log(math.prod(range(1, 2 * power, 2))), rel=1e-6)

@@ -53,8 +53,8 @@ class Precision(NamedTuple):
     steepest: float
     """A function that is steeper than this there jumps."""
     smallest_q: float
-    """Below this variance a slope is that at this one: differences of φ over less are lost in φ(0)'s rounding, which
-    way, the processor decides."""
+    """Below this variance a slope beside a φ(0) that is not 0 is that at this one: differences of φ over less are lost
+    in its rounding, which way, the processor decides."""
     negligible: float
     """Up to this share of q* a σ_b² is 0, and up to this distance from 1 a slope is 1."""
 
@@ -181,8 +181,9 @@ class Function:
         """Refuse a function that steps at one of the cuts: over a few widths of the narrowest piece."""
         reach = 4 * self.precision.narrowest
         for branch in self.branches:
-            step = np.abs(self._checked(branch, cuts + reach) - self._checked(branch, cuts - reach))
-            jumps = step > self.precision.steepest * 2 * reach * np.maximum(1.0, np.abs(cuts))
+            above, below = self._checked(branch, cuts + reach), self._checked(branch, cuts - reach)
+            scale = np.maximum(np.maximum(1.0, np.abs(cuts)), np.minimum(np.abs(above), np.abs(below)))
+            jumps = np.abs(above - below) > self.precision.steepest * 2 * reach * scale
             if jumps.any():
                 raise FunctionError(
                     f"{self.name}: jumps near {cuts[jumps][0]:g}, where its slope has no finite mean square; "

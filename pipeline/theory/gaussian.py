@@ -76,7 +76,9 @@ def moments(function: Function, q: float) -> Moments:
         totals += [(weight * integrand).sum() for integrand in integrands]
     found = Moments(*(totals / len(function.branches)).tolist())
     smallest = function.precision.smallest_q
-    return found if q >= smallest else found._replace(slope_square=moments(function, smallest).slope_square)
+    if q >= smallest or found.mean**2 < 0.9 * found.square:
+        return found
+    return found._replace(slope_square=moments(function, smallest).slope_square)  # φ(0) hides it
 
 
 def is_constant(function: Function) -> bool:
@@ -146,15 +148,16 @@ class MomentTable:
         """Return the three logarithms and ratios for each ln q, integrated: ``[sample, moment]``."""
         for value in log_q.tolist():
             if value not in self.known:
-                m = moments(self.function, math.exp(value))
-                ratio = m.mean / math.sqrt(m.square) if m.square else 0.0
+                with np.errstate(all="ignore"):  # a steep function's squares are beyond float64
+                    m = moments(self.function, math.exp(value))
+                ratio = m.mean / math.sqrt(m.square) if 0 < m.square < math.inf else 0.0
                 self.known[value] = ratio, _log(m.square), _log(m.slope_square)
         return np.array([self.known[value] for value in log_q.tolist()])
 
     def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
         """Return E[φ] / √E[φ²], ln E[φ²] and ln E[φ′²] for each ln q ``[sample]``, as far as ln q goes.
 
-        The logarithm of 0 is `NOTHING`.
+        The logarithm of 0 is `NOTHING`, and that of what is beyond float64 its opposite.
         """
         log_q = np.clip(log_q, NOTHING, -NOTHING)
         if self.interpolates:
@@ -167,7 +170,9 @@ class MomentTable:
 
 
 def _log(value: float) -> float:
-    return math.log(value) if value > 0 else NOTHING
+    if value == 0:
+        return NOTHING
+    return math.log(value) if math.isfinite(value) else -NOTHING
 
 
 table = lru_cache(MomentTable)

@@ -74,3 +74,9 @@ def test_a_closure_follows_what_is_run_and_not_what_is_typed(tmp_path: Path) -> 
 
 def test_the_store_is_keyed_by_the_code() -> None:
     assert code_digest() != code_digest("pipeline/transfer/engine.py")
+
+
+def test_commands_quote_the_study() -> None:
+    studies = [stage["cmd"] for stage in STAGES.values() if "item.study" in stage["cmd"]]
+    assert studies
+    assert all(command.endswith(" '${item.study}'") for command in studies)

@@ -59,7 +59,7 @@ def try_many(strategy: st.SearchStrategy, examples: int, attempt: Callable) -> N
     ends, turn = time.monotonic() + SECONDS, 0
     while turn == 0 or time.monotonic() < ends:
 
-        @settings(max_examples=examples, deadline=20_000, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, deadline=60_000, database=None, suppress_health_check=list(HealthCheck))
         @seed(turn)
         @given(strategy)
         def some(example) -> None:

@@ -1,6 +1,7 @@
 """From a source's samples to a dataset: split, then scaled by what the training part alone says."""
 
 import sys
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ def prepare(data: BundledData | FashionData | TableData) -> Dataset:
     indices = split_indices(samples, data.split)
     scaler = fit_scaler(samples.features[indices["train"]], data.scaling, samples.largest)
     parts = {name: Part(scaler(samples.features[chosen]), samples.labels[chosen]) for name, chosen in indices.items()}
-    _look_for_collapse(samples, scaler)
+    _look_for_collapse(samples, parts.values())
     about = About(
         source=data.source,
         scaling=data.scaling,
@@ -89,17 +90,21 @@ def fit_scaler(train: NDArray[np.generic], scaling: Scaling, largest: float | No
     return Scaler(shift=unit.data_min_.tolist(), factor=np.where(unit.data_range_ == 0, 1.0, unit.data_range_).tolist())
 
 
-def _look_for_collapse(samples: Samples, scaler: Scaler) -> None:
+def _look_for_collapse(samples: Samples, parts: Iterable[Part]) -> None:
     """Refuse a feature whose values are all one in 32 bits, and warn of one that loses most of them.
+
+    Args:
+        samples: as the source has them.
+        parts: the same samples, scaled.
 
     Raises:
         DataError: a feature that tells samples apart tells none apart when it is scaled.
     """
     if samples.features.dtype == np.uint8:
         return  # a few steps of a pixel cannot
-    for name, values, shift, factor in zip(samples.names, samples.features.T, scaler.shift, scaler.factor, strict=True):
-        scaled = (values - shift) / factor
-        there, left = len(np.unique(values)), len(np.unique(scaled.astype(np.float32)))
+    scaled = np.concatenate([part.x for part in parts])
+    for name, values, kept in zip(samples.names, samples.features.T, scaled.T, strict=True):
+        there, left = len(np.unique(values)), len(np.unique(kept))
         if 2 * left > there:
             continue
         lost = (

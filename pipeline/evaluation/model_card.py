@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.data import Card
 from pipeline.params import Network, Study
+from pipeline.training.stacks import widths_of
 
 SHOWN = 12
 """Features and classes that are written out."""
@@ -38,7 +39,7 @@ def model_card(
     """
     source = getattr(study.data, "path", card.source)
     cell, scores, references = champion.cell, metrics["champion"], metrics["references"]
-    widths = "-".join(str(width) for width in (card.features, *study.hidden_widths, len(card.classes)))
+    widths = "-".join(str(width) for width in widths_of(study, card))
     batch_norm = "" if cell.batch_norm == "none" else f", batch norm {cell.batch_norm} the activation"
     clipping = "" if cell.clipping == "none" else f", gradients clipped by {cell.clipping.replace('_', ' ')}"
     budget = study.training

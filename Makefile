@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift golden test fuzz test-browser lint check bench ui serve report summary store track format deps pins nightly
+.PHONY: help repro verify drift golden test fuzz test-browser lint check bench ui serve report summary store track format deps axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -13,7 +13,7 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/installed .dvc/tmp/ready check ## Run the pipeline: every study that `run` in params.yaml names
-	@python -m stages.mend
+	@python -m stages.repair
 	@dvc repro
 	@$(MAKE) --no-print-directory report
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
@@ -31,7 +31,7 @@ nightly: ## All that the nightly workflow does: bare clone, default run, verify,
 	@.ci/nightly
 
 check: $(VENV)/installed ## Say whether params.yaml makes sense, and what it builds
-	@python -m pipeline.params
+	@python -m pipeline.config
 
 test: $(VENV)/installed-dev ## Run every test that needs no browser
 	@# A process for each core, one thread each. A file's tests run in one process, in order. The files start in the order of their names, which has the slow e2e early.
@@ -52,6 +52,9 @@ lint: $(VENV)/installed-dev ## ruff, mypy strict, import-linter, the schema of t
 
 deps: $(VENV)/installed ## Write into dvc.yaml the code that each stage depends on
 	@python -m pipeline.closure
+
+axes: $(VENV)/installed ## Write docs/axes: every axis and level that a grid may name
+	@python -m stages.axes
 
 format: $(VENV)/installed-dev ## Let ruff format the code
 	ruff format .

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.config import load_params
 from pipeline.data.prepare import prepare
-from pipeline.params import load_params
-from pipeline.training.engine import train_networks
 from pipeline.training.health import HealthRecorder
+from pipeline.training.study import train_networks
 
 STUDIES = ("digits", "digits_deep")
 ACTIVATIONS = ("relu", "elu", "swish")

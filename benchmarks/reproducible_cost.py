@@ -26,9 +26,9 @@ STUDIES = {"digits": (0,), "digits_deep": (0, 1, 2)}
 CODE = """
 import json, sys, time
 from pipeline.compute.rounding import current
+from pipeline.config import load_params
 from pipeline.data.prepare import prepare
-from pipeline.params import load_params
-from pipeline.training.engine import train_networks
+from pipeline.training.study import train_networks
 params, name, seeds = load_params(), sys.argv[1], json.loads(sys.argv[2])
 study = params.study(name)
 dataset = prepare(study.data)

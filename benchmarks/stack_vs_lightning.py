@@ -16,18 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from pipeline.config import Params, Study, load_params
 from pipeline.data import Dataset, Part
 from pipeline.data.prepare import prepare
-from pipeline.params import Cell, Network, Params, Study, load_params
-from pipeline.training.engine import train_networks
-from pipeline.training.stacks import widths_of
+from pipeline.grid import Cell, Network
+from pipeline.training.study import train_networks
 
 GOALS = {"digits": 20.0, "fashion_notebook": 3.0}
 """At least how many times cheaper a network of the stack is meant to be."""
-CELLS = {
-    "digits": Cell("he_normal", "relu", "none", "none", 0.1),
-    "fashion_notebook": Cell("he_normal", "leaky_relu", "none", "none", 0.001),
+LEVELS = {
+    "digits": {"initializer": "he_normal", "activation": "relu", "learning_rate": 0.1},
+    "fashion_notebook": {"initializer": "he_normal", "activation": "leaky_relu", "learning_rate": 0.001},
 }
+"""Of the cell that is trained; its other levels are the study's, or neutral."""
 NETWORKS = {"digits": 256, "fashion_notebook": 16}
 EPOCHS = {"digits": 10, "fashion_notebook": 2}
 
@@ -37,7 +38,7 @@ class Plain(pl.LightningModule):
 
     def __init__(self, study: Study, cell: Cell, dataset: Dataset) -> None:
         super().__init__()
-        widths = widths_of(study, dataset.card)
+        widths = (dataset.card.features, *study.hidden_widths, len(dataset.card.classes))
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(widths[:-1]):
             layers += [nn.Linear(fan_in, fan_out), nn.ReLU() if cell.activation == "relu" else nn.LeakyReLU(0.3)]
@@ -91,7 +92,8 @@ def main() -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})"
     print(f"torch {torch.__version__}, pytorch-lightning {pl.__version__}, {torch.get_num_threads()} threads, {device}")
     for name, goal in GOALS.items():
-        study, cell = params.study(name), CELLS[name]
+        study = params.study(name)
+        cell = Cell.of(study.own_levels | LEVELS[name])
         dataset = prepare(study.data)
         training = study.training.model_copy(update={"epochs": EPOCHS[name]})
         study = study.model_copy(update={"training": training})

@@ -11,12 +11,12 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import load_params
 from pipeline.data.prepare import prepare
-from pipeline.params import load_params
 from pipeline.training import checkpoints
 from pipeline.training.checkpoints import EpochCheckpoint
-from pipeline.training.engine import train_networks
 from pipeline.training.store import NetworkStore
+from pipeline.training.study import train_networks
 
 STUDIES = ("digits", "digits_deep")
 ACTIVATIONS = ("relu", "swish")

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from pipeline.params import load_params
+from pipeline.axes.activations import ACTIVATIONS
 from pipeline.theory.edge import edge_of_chaos
-from pipeline.theory.functions import activation_function
+from pipeline.theory.functions import function_of
 from pipeline.theory.gaussian import moments
 from pipeline.theory.maps import LayerMap
 
 
 def main() -> None:
     """Write the picture."""
-    function = activation_function("gelu", load_params().activations)
+    function = function_of(ACTIVATIONS.parse("gelu"))
     edge = edge_of_chaos(function)
     keeping = 1 / moments(function, 1.0).square
     maps = {

@@ -1,6 +1,7 @@
 """Which initializer suits an activation, a depth and a width: from theory, in a second, without data.
 
-Usage: ``python -m pipeline.advise --activation gelu --depth 50 --width 100 [--batch-norm before] [--json]``
+Usage: ``python -m pipeline.advise --activation gelu --depth 50 --width 100 [--normalization before]
+[--architecture residual] [--regularization "dropout(0.2)"] [--json]``
 """
 
 import argparse
@@ -8,25 +9,31 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.axes.architectures import ARCHITECTURES, Architecture
+from pipeline.axes.initializers import INITIALIZERS, Initializer
+from pipeline.axes.normalization import NORMALIZATIONS, Normalization
+from pipeline.axes.regularizers import REGULARIZERS, Regularizer
+from pipeline.config.base import MOST_LAYERS, WIDEST
 from pipeline.console import speak_plainly
 from pipeline.errors import FunctionError, PipelineError
-from pipeline.params import INITIALIZERS, MOST_LAYERS, WIDEST, BatchNormPlacement, Initializer, load_params
+from pipeline.grid import AXIS
 from pipeline.strict_json import dumps
 from pipeline.theory.edge import Edge, edge_of_chaos
 from pipeline.theory.functions import Function, known_function
 from pipeline.theory.gaussian import NOTHING, is_constant
-from pipeline.theory.initializers import scales
-from pipeline.theory.predict import predict, trainable_depth
+from pipeline.theory.initializers import weight_contexts
+from pipeline.theory.predict import NO_NORMALIZATION, NO_REGULARIZER, PLAIN, predict, predict_recurrent, trainable_depth
 
 DEEPEST = 300
 """Layers up to which trainable depths are told apart."""
 AS_GOOD = 1.0
 """Initializers that change neither variance by more than this natural logarithm are as good as each other."""
-PREFERRED: tuple[Initializer, ...] = ("he_normal", "lecun_normal", "glorot_normal")
+PREDICTED = [architecture.name for architecture in ARCHITECTURES if architecture.predicted]
+PREFERRED = ("he_normal", "lecun_normal", "glorot_normal")
 """Of those as good, the best known comes first."""
 
 
@@ -34,7 +41,7 @@ PREFERRED: tuple[Initializer, ...] = ("he_normal", "lecun_normal", "glorot_norma
 class Outlook:
     """What an initializer does to signals and gradients over the depth."""
 
-    initializer: Initializer
+    initializer: str
     gain: float
     """sqrt(fan-in · variance of a weight)."""
     bias_sd: float
@@ -61,7 +68,9 @@ class Advice:
     activation: str
     depth: int
     width: int
-    batch_norm: BatchNormPlacement
+    normalization: str
+    architecture: str
+    regularization: str
     edge: Edge | None
     """``None`` where the function has no stable edge of chaos, and `initializers` no ``critical``."""
     initializers: list[Outlook]
@@ -69,50 +78,88 @@ class Advice:
     why: str
 
 
+class Plan(NamedTuple):
+    """The network that advice is about."""
+
+    function: Function
+    depth: int
+    width: int
+    normalization: Normalization
+    architecture: Architecture
+    regularization: Regularizer
+
+
 def advise(
-    function: Function, depth: int, width: int, batch_norm: BatchNormPlacement = "none", eps: float = 0.0
+    function: Function,
+    depth: int,
+    width: int,
+    normalization: Normalization = NO_NORMALIZATION,
+    architecture: Architecture = PLAIN,
+    regularization: Regularizer = NO_REGULARIZER,
 ) -> Advice:
-    """Compare all initializers by theory.
+    """Compare all initializers by theory, those apart of which it says nothing.
 
     Args:
         function: the activation.
-        depth: hidden layers, at least 2.
+        depth: hidden layers, at least 2; of a recurrent network, steps.
         width: units of each, and of the standardised input.
-        batch_norm: placement.
-        eps: batch norm's.
+        normalization: of every hidden layer.
+        architecture: how the layers are connected.
+        regularization: of which dropout alone is seen before the first step.
 
     Raises:
-        FunctionError: the function is no activation.
+        FunctionError: the function is no activation; or the theory says nothing of the architecture.
     """
+    if not architecture.predicted:
+        raise FunctionError(f"{architecture}: the theory makes no prediction for it; allowed: {', '.join(PREDICTED)}")
+    compared = [initializer for initializer in INITIALIZERS if initializer.theory]
     try:
-        edge, names = edge_of_chaos(function), INITIALIZERS
+        edge = edge_of_chaos(function)
     except FunctionError:
         if is_constant(function):
             raise  # a constant: there is nothing to compare
-        edge, names = None, tuple(name for name in INITIALIZERS if name != "critical")
-    outlooks = [_outlook(name, function, depth, width, batch_norm, eps) for name in names]
+        edge, compared = None, [initializer for initializer in compared if not initializer.fitted]
+    plan = Plan(function, depth, width, normalization, architecture, regularization)
+    outlooks = [_outlook(initializer, plan) for initializer in compared]
     least = min(outlook.harm for outlook in outlooks)
     best = min(outlooks, key=lambda outlook: (max(outlook.harm, least + AS_GOOD), _rank(outlook), outlook.harm))
     return Advice(
-        function.name, depth, width, batch_norm, edge, outlooks, best, _why(best, outlooks, batch_norm, depth)
+        activation=function.name,
+        depth=depth,
+        width=width,
+        normalization=str(normalization),
+        architecture=str(architecture),
+        regularization=str(regularization),
+        edge=edge,
+        initializers=outlooks,
+        recommended=best,
+        why=_why(best, outlooks, normalization, depth),
     )
 
 
-def _outlook(
-    name: Initializer, function: Function, depth: int, width: int, batch_norm: BatchNormPlacement, eps: float
-) -> Outlook:
-    widths = [width] * (max(depth, DEEPEST) + 2)
-    layers = scales(name, function, widths, input_square=1.0)
-    predicted = predict(function, widths, layers, np.ones(1), batch_norm, eps)
+def _outlook(initializer: Initializer, plan: Plan) -> Outlook:
+    depth, width, normalization = plan.depth, plan.width, plan.normalization
+    deepest = max(depth, DEEPEST)
+    hidden = (width,) * deepest
+    fans = plan.architecture.fans((deepest, width) if plan.architecture.recurrent else (width,), hidden, width)
+    layers = [initializer.variances(layer) for layer in weight_contexts(plan.function, fans, input_square=1.0)]
+    if plan.architecture.recurrent:
+        inputs = np.ones((1, deepest))
+        predicted = predict_recurrent(plan.function, width, layers, inputs, width, normalization)
+    else:
+        widths = (width, *hidden, width)
+        predicted = predict(
+            plan.function, widths, layers, np.ones(1), normalization, plan.architecture, plan.regularization
+        )
     # as natural logarithms
     signal = _unbounded(predicted.log_signal[depth - 1] - predicted.log_signal[0])
     gradient = _unbounded(predicted.log_gradient[0] - predicted.log_gradient[depth - 1])
     with np.errstate(over="ignore"):
         factors = np.exp([signal, gradient])
     return Outlook(
-        initializer=name,
+        initializer=initializer.name,
         gain=math.sqrt(width * layers[1].weight),
-        bias_sd=math.sqrt(layers[1].bias) if batch_norm != "before" else 0.0,
+        bias_sd=math.sqrt(layers[1].bias) if not normalization.shifts else 0.0,
         signal_factor=float(factors[0]),
         gradient_factor=float(factors[1]),
         log_signal_factor=signal,
@@ -133,13 +180,13 @@ def _rank(outlook: Outlook) -> int:
     return PREFERRED.index(name) if name in PREFERRED else len(PREFERRED)
 
 
-def _why(best: Outlook, outlooks: Sequence[Outlook], batch_norm: BatchNormPlacement, depth: int) -> str:
+def _why(best: Outlook, outlooks: Sequence[Outlook], normalization: Normalization, depth: int) -> str:
     """Return the reason as a sentence or two."""
     kept = (
         f"over {depth} layers it changes the signal's variance by a factor of {_factor(best.log_signal_factor)} "
         f"and the gradient's by {_factor(best.log_gradient_factor)}"
     )
-    if batch_norm == "before":
+    if normalization.shifts:
         per_layer = math.exp(best.log_gradient_factor / (depth - 1))
         return (
             "batch norm rescales every layer, so that initializers hardly differ before the first step; the "
@@ -148,7 +195,7 @@ def _why(best: Outlook, outlooks: Sequence[Outlook], batch_norm: BatchNormPlacem
         )
     others = [outlook for outlook in outlooks if outlook.harm > AS_GOOD]
     if best.harm > AS_GOOD:
-        easier = "a shallower network" + (" or batch norm" if batch_norm == "none" else "")
+        easier = "a shallower network" + (" or batch norm" if normalization.placement == "none" else "")
         return f"{kept}: the least of all, but not little; {easier} would be easier to train"
     if not others:
         return f"{kept}; so shallow a network can take any of these initializers"
@@ -173,9 +220,10 @@ def _power(log: float) -> str:
 
 def _text(advice: Advice) -> str:
     """Return the advice as a table and a conclusion."""
-    norm = "" if advice.batch_norm == "none" else f", batch norm {advice.batch_norm} the activation"
+    axes = ("architecture", "normalization", "regularization")
+    beyond = [AXIS[axis].label(level) for axis in axes if (level := getattr(advice, axis)) != AXIS[axis].neutral]
     lines = [
-        f"{advice.activation}, {advice.depth} hidden layers of {advice.width} units{norm}",
+        ", ".join([f"{advice.activation}, {advice.depth} hidden layers of {advice.width} units", *beyond]),
         "",
         f"{'initializer':<16} {'gain':>7} {'bias sd':>8} {'signal ×':>10} {'gradient ×':>11} "
         f"{'depth scale':>12} {'trainable depth':>16}",
@@ -200,7 +248,7 @@ def _text(advice: Advice) -> str:
     ]
     if advice.edge is None:
         lines.append("There is no critical: the function has no stable edge of chaos.")
-    elif advice.recommended.initializer == "critical" and advice.batch_norm == "none":
+    elif advice.recommended.initializer == "critical" and advice.normalization == "none":
         lines.append(f"Scale the first layer's weights so that its pre-activations have variance {advice.edge.q:.4g}.")
     return "\n".join(lines)
 
@@ -227,17 +275,26 @@ def main(words: Sequence[str] | None = None) -> int:
         description="Which initializer suits an activation, a depth and a width, by mean-field theory.",
     )
     parser.add_argument(
-        "--activation", required=True, help="one of params.yaml's, with its constants there, or package.module:function"
+        "--activation", required=True, help="such as gelu or elu(alpha=0.5), or package.module:function"
     )
     parser.add_argument("--depth", type=_between(2, MOST_LAYERS), required=True, help="hidden layers")
     parser.add_argument("--width", type=_between(1, WIDEST), required=True, help="units of each")
-    parser.add_argument("--batch-norm", choices=get_args(BatchNormPlacement), default="none")
+    parser.add_argument(
+        "--normalization", "--batch-norm", default="none", help=f"one of {', '.join(NORMALIZATIONS.names)}"
+    )
+    parser.add_argument("--architecture", default="mlp", help=f"one of {', '.join(ARCHITECTURES.names)}")
+    parser.add_argument("--regularization", default="none", help="none, dropout(0.2) or alpha_dropout(0.1)")
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args(words)
     try:
-        params = load_params()
-        function = known_function(options.activation, params.activations)
-        advice = advise(function, options.depth, options.width, options.batch_norm, params.batch_norm.eps)
+        advice = advise(
+            known_function(options.activation),
+            options.depth,
+            options.width,
+            NORMALIZATIONS.parse(options.normalization),
+            ARCHITECTURES.parse(options.architecture),
+            REGULARIZERS.parse(options.regularization),
+        )
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -5,9 +5,13 @@ that no result outlives the code that made it.
 """
 
 import ast
+import hashlib
+import json
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -17,10 +21,10 @@ PACKAGES = ("pipeline", "stages")
 DATA_FILE = re.compile(r"[\w-]*\.(csv|css|html|js|md|po)")
 """The name of a file that a module may read from its own folder, or the end of one."""
 WITHOUT = {
-    "pipeline/tracking.py": "MLflow is a view of the results; `make track` writes it anew",
+    "pipeline/tracking/": "MLflow is a view of the results; `make track` writes it anew",
     "pipeline/progress.py": "what a terminal shows while networks are trained",
 }
-"""Files that no result depends on, though stages import them, and why. What they import is not looked at."""
+"""Files and folders that no result depends on, though stages import them, and why; nor on what they alone import."""
 
 
 @lru_cache
@@ -35,12 +39,35 @@ def closure(start: str, root: Path = ROOT) -> frozenset[str]:
     todo = [start]
     while todo:
         path = todo.pop()
-        if path in found or path in WITHOUT:
+        if path in found or path.startswith(tuple(WITHOUT)):
             continue
         found.add(path)
         if path.endswith(".py"):
             todo += _needed(root / path, root)
     return frozenset(found)
+
+
+@lru_cache
+def libraries(start: str, root: Path = ROOT) -> dict[str, str]:
+    """Return the version of every library that a file or one that it needs imports, by the name it is installed by."""
+    imported = {
+        name.partition(".")[0]
+        for file in closure(start, root)
+        if file.endswith(".py")
+        for name in _imports(root / file)
+    }
+    others = imported - {*PACKAGES, *sys.stdlib_module_names}
+    installed_by = packages_distributions()
+    return {name: version(name) for name in sorted({name for one in others for name in installed_by[one]})}
+
+
+@lru_cache
+def code_digest(start: str) -> str:
+    """Return a digest of a file, all the code that it needs, and the libraries that this imports."""
+    digest = hashlib.sha256(json.dumps(libraries(start)).encode())
+    for file in sorted(closure(start)):
+        digest.update(f"{file}\0".encode() + (ROOT / file).read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def dependencies(start: str, root: Path = ROOT) -> list[str]:
@@ -56,17 +83,25 @@ def dependencies(start: str, root: Path = ROOT) -> list[str]:
 
 def _needed(file: Path, root: Path) -> Iterator[str]:
     """Yield the files that a module imports or names; not those that only a type checker reads."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in _executed(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _modules(alias.name, root)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                yield from _modules(f"{node.module}.{alias.name}", root)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and DATA_FILE.fullmatch(node.value):
+    for name in _imports(file):
+        yield from _modules(name, root)
+    for node in _executed(_parsed(file)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and DATA_FILE.fullmatch(node.value):
             pattern = node.value if node.value[0] != "." else f"*{node.value}"  # f"{language}.po"
             yield from (str(path.relative_to(root)) for path in file.parent.glob(pattern))
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Yield the dotted names that a module imports."""
+    for node in _executed(_parsed(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:

@@ -2,6 +2,7 @@
 
 PipelineError
 ├── ParamsError          params.yaml does not make sense
+├── LevelError           a spelling names no level of an axis
 ├── DataError            a dataset is missing, damaged or unfit
 ├── FunctionError        a callable is no activation function
 ├── ResourceError        memory does not suffice
@@ -26,6 +27,19 @@ class PipelineError(Exception):
 
 class ParamsError(PipelineError):
     """``params.yaml`` holds something that cannot be built."""
+
+
+class LevelError(PipelineError):
+    """A spelling such as ``leaky_relu(slop=0.2)`` names no level of an axis.
+
+    Args:
+        spelling: what was found.
+        words: what is wrong with it.
+    """
+
+    def __init__(self, spelling: str, words: str) -> None:
+        super().__init__(f"{spelling!r} {words}")
+        self.words = words
 
 
 class DataError(PipelineError):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.config import load_params
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables
 from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
-from pipeline.params import load_params
 from pipeline.strict_json import save_json
 from stages import REPORT, RESULTS, run
 

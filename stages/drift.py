@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.config import Params, load_params
 from pipeline.errors import DataError
 from pipeline.evaluation.golden import GOLDEN, TABLES, Record, compare, describe, load_record, record
-from pipeline.params import Params, load_params
-from pipeline.training.place import load_place
+from pipeline.training.platform import load_platform
 from stages import RESULTS, run
 
 EXACT = "--exact"
@@ -52,7 +52,7 @@ def main(*words: str) -> None:
 def read(folder: Path, name: str, params: Params) -> Record:
     """Return what a folder of results says of a study."""
     tables = {table: pd.read_parquet(folder / name / f"{table}.parquet") for table in TABLES}
-    return record(name, params.study(name), params, tables, load_place(folder / name))
+    return record(name, params.study(name), params, tables, load_platform(folder / name))
 
 
 def _is_there(folder: Path, name: str) -> bool:

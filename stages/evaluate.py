@@ -1,21 +1,27 @@
-"""Stage ``evaluate``: cells, champion, references; MLflow. Usage: ``python -m stages.evaluate STUDY``."""
+"""Stage ``evaluate``: cells, levels, metrics; MLflow. Usage: ``python -m stages.evaluate STUDY``."""
+
+import json
 
 from pipeline import data
+from pipeline.config import load_params
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.params import load_params
+from pipeline.evaluation.files import save_evaluation
+from pipeline.experiments.names import CHAMPION_FILE
 from pipeline.tracking import Execution, track_execution
 from pipeline.training.results import load_results
 from stages import PREPARED, RESULTS, run, tracked
 
 
-def main(study: str) -> None:
-    """Write ``results/<study>``: cells, levels, metrics, details, champion. Then bring MLflow up to date."""
+def main(title: str) -> None:
+    """Write ``results/<study>``: cells, levels, metrics, details. Then bring MLflow up to date."""
     params = load_params()
-    folder = RESULTS / study
-    dataset, results = data.load(PREPARED / study), load_results(folder)
-    evaluation = evaluate(params.study(study), params, dataset, results, folder)
-    with tracked(study):
-        track_execution(Execution(study, params, dataset.card, results, evaluation, folder))
+    folder = RESULTS / title
+    card, results = data.load_card(PREPARED / title), load_results(folder)
+    champion = json.loads((folder / CHAMPION_FILE).read_text(encoding="utf-8"))
+    evaluation = evaluate(params, card, results, champion)
+    save_evaluation(evaluation, folder)
+    with tracked(title):
+        track_execution(Execution(title, params, card, results, evaluation, folder))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Writes ``golden/``: the small study that ``make verify`` trains, and ``digits`` as ``results/`` has it.
 """
 
+from pipeline.config import load_params
 from pipeline.evaluation.golden import GOLDEN, save_record
-from pipeline.params import load_params
 from stages import RESULTS, drift, run, verify
 
 KEPT = "digits"

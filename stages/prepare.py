@@ -1,9 +1,9 @@
 """Stage ``prepare``: a study's data, split and scaled. Usage: ``python -m stages.prepare STUDY``."""
 
+from pipeline.config import load_params
 from pipeline.data import save
 from pipeline.data.prepare import prepare
 from pipeline.errors import ParamsError
-from pipeline.params import load_params
 from stages import PREPARED, run
 
 

@@ -1,7 +1,6 @@
 """Stage ``probes``: small experiments that claims need besides the grid. Usage: ``python -m stages.probes``."""
 
-from pipeline.evaluation.probes import clipping_angles, input_moments, signal_drifts, step_times, variance_ratios
-from pipeline.params import load_params
+from pipeline.experiments.probes import clipping_angles, input_moments, signal_drifts, step_times, variance_ratios
 from stages import RESULTS, run
 
 PROBES = {
@@ -15,11 +14,10 @@ PROBES = {
 
 def main() -> None:
     """Write ``results/probes``."""
-    params = load_params()
     folder = RESULTS / "probes"
     folder.mkdir(parents=True, exist_ok=True)
     for name, probe in PROBES.items():
-        probe(params).to_parquet(folder / f"{name}.parquet", index=False)
+        probe().to_parquet(folder / f"{name}.parquet", index=False)
     print(f"probes: {', '.join(PROBES)}")
 
 

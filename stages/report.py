@@ -5,8 +5,8 @@ import json
 import pandas as pd
 
 from pipeline import data
+from pipeline.config import load_params
 from pipeline.evaluation.files import load_evaluation
-from pipeline.params import load_params
 from pipeline.report.page import Ledger
 from pipeline.report.tables import StudyResults
 from pipeline.report.write import write_report
@@ -22,7 +22,7 @@ def main() -> None:
         StudyResults(
             name,
             params.study(name),
-            data.load(PREPARED / name).card,
+            data.load_card(PREPARED / name),
             load_results(RESULTS / name),
             load_evaluation(RESULTS / name),
             pd.read_parquet(RESULTS / name / "propagation.parquet"),

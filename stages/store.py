@@ -6,11 +6,12 @@ Usage: ``python -m stages.store [--prune]``
 from collections import defaultdict
 
 from pipeline import data
+from pipeline.config import load_params
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import load_params
-from pipeline.training.engine import choose_device, device_name
-from pipeline.training.store import NetworkStore, Origin
-from pipeline.transfer.engine import Experiment
+from pipeline.experiments.transfer.run import Experiment
+from pipeline.training.devices import device_name
+from pipeline.training.recipe import resolve
+from pipeline.training.store import NetworkStore
 from stages import PREPARED, run
 
 
@@ -19,7 +20,7 @@ def main(*words: str) -> None:
     if not {*words} <= {"--prune"}:
         raise ParamsError(f"found {' '.join(words)!r}; allowed: --prune")
     params, store = load_params(), NetworkStore()
-    device = device_name(choose_device(params))
+    device = device_name(params.compute)
     sizes: dict[str, int] = defaultdict(int)
     for path in store.entries():
         sizes[path.stem] += path.stat().st_size
@@ -30,11 +31,10 @@ def main(*words: str) -> None:
             dataset = data.load(PREPARED / name)
         except DataError:
             continue  # a study that was never prepared has no networks
-        origin = Origin(study, params, dataset.card, device)
-        wanted = {name: {origin.digest(network) for network in study.networks()}}
+        wanted = {name: {recipe.key for recipe in resolve(study, params, dataset.card, device).values()}}
         for experiment, transfer in params.transfer.get(name, {}).items():
             title = f"{name}, {experiment}"
-            wanted[title] = Experiment(title, study, params, dataset, transfer, store).digests
+            wanted[title] = Experiment(title, params, dataset, transfer, store).keys
         for title, digests in wanted.items():
             kept = digests & sizes.keys()
             used |= kept

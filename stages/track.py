@@ -1,11 +1,11 @@
 """Bring MLflow up to date with the results, without training. Usage: ``python -m stages.track``."""
 
 from pipeline import data
+from pipeline.config import load_params
 from pipeline.evaluation.files import load_evaluation
-from pipeline.params import load_params
+from pipeline.experiments.transfer.results import load_transfer
 from pipeline.tracking import Execution, track_claims, track_execution, track_report, track_transfer
 from pipeline.training.results import load_results
-from pipeline.transfer.results import load_transfer
 from stages import PREPARED, REPORT, RESULTS, run, tracked_now
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     params = load_params()
     for study in params.run:
         folder = RESULTS / study
-        card = data.load(PREPARED / study).card
+        card = data.load_card(PREPARED / study)
         execution = Execution(study, params, card, load_results(folder), load_evaluation(folder), folder)
         with tracked_now(study):
             track_execution(execution)

@@ -1,21 +1,21 @@
-"""Stage ``train``: every network of a study. Usage: ``python -m stages.train STUDY``."""
+"""Stage ``train``: prepared data to the tables of a study. Usage: ``python -m stages.train STUDY``."""
 
 from pipeline import data
-from pipeline.params import load_params
-from pipeline.training.engine import choose_device, device_name, train_networks
-from pipeline.training.place import place, save_place
+from pipeline.config import load_params
+from pipeline.training.devices import device_name
+from pipeline.training.platform import platform_fingerprint, save_platform
 from pipeline.training.store import NetworkStore
+from pipeline.training.study import train_networks
 from stages import PREPARED, RESULTS, run
 
 
-def main(study: str) -> None:
-    """Write ``results/<study>``: networks, history, layers, timings, place."""
+def main(title: str) -> None:
+    """Write ``results/<study>``: networks, history, layers, timings, platform."""
     params = load_params()
-    settings = params.study(study)
-    dataset = data.load(PREPARED / study)
-    results = train_networks(study, settings, params, dataset, settings.networks(), NetworkStore())
-    results.save(RESULTS / study)
-    save_place(place(device_name(choose_device(params))), RESULTS / study)
+    study = params.study(title)
+    results = train_networks(title, study, params, data.load(PREPARED / title), study.networks(), NetworkStore())
+    results.save(RESULTS / title)
+    save_platform(platform_fingerprint(device_name(params.compute)), RESULTS / title)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline.params import Params, load_params
+from pipeline.config import Params, load_params
 from pipeline.strict_json import save_json
 from stages import PREPARED, RESULTS, run, tracked
 
@@ -24,13 +24,13 @@ def _experiments(study: str, params: Params) -> None:
     # Imported here: most studies have no experiment, and need not wait seconds for nothing.
     from pipeline import data
     from pipeline.evaluation.transfer import published_transfer, summarize_transfer, transfer_metrics
+    from pipeline.experiments.transfer.run import run_transfer
     from pipeline.tracking import track_transfer
-    from pipeline.training.engine import choose_device, device_name
+    from pipeline.training.devices import device_name
     from pipeline.training.store import NetworkStore
-    from pipeline.transfer.engine import run_transfer
 
     dataset = data.load(PREPARED / study)
-    results = run_transfer(study, params.study(study), params, dataset, params.transfer[study], NetworkStore())
+    results = run_transfer(study, params, dataset, params.transfer[study], NetworkStore())
     results.save(RESULTS / study)
     summary = summarize_transfer(results.transfer, params.evaluation.confidence)
     metrics = transfer_metrics(results.transfer, summary)
@@ -41,7 +41,7 @@ def _experiments(study: str, params: Params) -> None:
             f"{row['mean']:.4f} [{row['low']:.4f}, {row['high']:.4f}], published {row['published']:.4f}"
         )
     with tracked(f"{study}, transfer"):
-        track_transfer(study, params, dataset.card, device_name(choose_device(params)), results)
+        track_transfer(study, params, dataset.card, device_name(params.compute), results)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ nothing that is known of the machine explains it, or where it differs by more th
 import sys
 
 from pipeline.compute.rounding import processor
+from pipeline.config import load_params
 from pipeline.data.prepare import prepare
 from pipeline.evaluation.golden import GOLDEN, Record, compare, describe, load_record, record
-from pipeline.params import load_params
-from pipeline.training.engine import choose_device, device_name, train_networks
-from pipeline.training.place import place
+from pipeline.training.devices import device_name
+from pipeline.training.platform import platform_fingerprint
+from pipeline.training.study import train_networks
 from stages import run
 
 STUDY = "mini"
@@ -42,12 +43,12 @@ def measured() -> Record:
     params = load_params()
     study = params.study(STUDY)
     results = train_networks(STUDY, study, params, prepare(study.data), study.networks())
-    return record(STUDY, study, params, results._asdict(), place(device_name(choose_device(params))))
+    return record(STUDY, study, params, results._asdict(), platform_fingerprint(device_name(params.compute)))
 
 
 def differences(kept: Record, here: Record) -> list[str]:
-    """Return what of the place is not as it was recorded: ``torch 2.14.0 (recorded: 2.13.0)``."""
-    ours, theirs = _flat(here.place), _flat(kept.place)
+    """Return what of the platform is not as it was recorded: ``torch 2.14.0 (recorded: 2.13.0)``."""
+    ours, theirs = _flat(here.platform), _flat(kept.platform)
     return [
         f"{name} {ours.get(name)} (recorded: {theirs.get(name)})"
         for name in sorted({*ours, *theirs})
@@ -55,9 +56,9 @@ def differences(kept: Record, here: Record) -> list[str]:
     ]
 
 
-def _flat(place: dict[str, object]) -> dict[str, object]:
+def _flat(platform: dict[str, object]) -> dict[str, object]:
     flat: dict[str, object] = {}
-    for name, value in place.items():
+    for name, value in platform.items():
         flat |= {f"{name}: {key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
     return flat
 

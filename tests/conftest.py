@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import Params, Study, load_params
 from pipeline.data import Dataset
 from pipeline.data.prepare import prepare
-from pipeline.params import Params, Study, load_params
 
 ROOT = Path(__file__).parent.parent
 

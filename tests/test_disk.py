@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import data
-from pipeline.training.engine import train_networks
+from pipeline.training.study import train_networks
 from tests.conftest import ROOT
 
 STORE, RESULTS = ".networks", "results"
@@ -44,8 +44,8 @@ def project(params, mini, digits, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def train(project: Path, place: str, options: str) -> subprocess.CompletedProcess[str]:
-    return mounted(project, project / place, options, sys.executable, "-m", "stages.train", "mini")
+def run(stage: str, project: Path, place: str, options: str) -> subprocess.CompletedProcess[str]:
+    return mounted(project, project / place, options, sys.executable, "-m", f"stages.{stage}", "mini")
 
 
 def assert_equal_tables(project: Path) -> None:
@@ -57,7 +57,7 @@ def assert_equal_tables(project: Path) -> None:
 
 @pytest.mark.parametrize(("options", "reason"), [("size=16k", "No space left on device"), ("ro", "Read-only file")])
 def test_a_store_that_is_full_or_read_only_loses_no_training(project: Path, options: str, reason: str) -> None:
-    done = train(project, STORE, options)
+    done = run("train", project, STORE, options)
     assert done.returncode == 0
     assert done.stderr.count("warning: networks are not kept") == 1
     assert reason in done.stderr
@@ -65,18 +65,19 @@ def test_a_store_that_is_full_or_read_only_loses_no_training(project: Path, opti
 
 
 def test_results_that_cannot_be_written_are_an_error_and_nothing_is_trained_again(project: Path) -> None:
-    failed = train(project, RESULTS, "size=8k")
+    failed = run("train", project, RESULTS, "size=8k")
     assert failed.returncode == 1
     assert "No space left on device" in failed.stderr
     assert "Finished stages and finished networks are kept" in failed.stderr
     assert "Traceback" not in failed.stderr
-    again = train(project, "elsewhere", "size=1m")
+    again = run("train", project, "elsewhere", "size=1m")
     assert "12 of 12 networks are in the store, 0 to train" in again.stdout
     assert_equal_tables(project)
 
 
 def test_an_mlflow_database_on_a_read_only_disk_is_a_warning(project: Path) -> None:
-    assert train(project, "elsewhere", "size=1m").returncode == 0
+    for stage in ("train", "champion"):
+        assert run(stage, project, "elsewhere", "size=1m").returncode == 0
     command = f"MLFLOW_TRACKING_URI=sqlite:///{project}/disk/mlflow.db exec {sys.executable} -m stages.evaluate mini"
     done = mounted(project, project / "disk", "ro", "sh", "-c", command)
     assert done.returncode == 0

@@ -24,14 +24,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from packaging.requirements import Requirement
 
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.config.data import TableData
 from pipeline.data import Dataset
 from pipeline.data.prepare import prepare
-from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.onnx_model import to_onnx
-from pipeline.networks import StackedMLP
-from pipeline.params import ACTIVATIONS, TableData
+from pipeline.experiments.onnx_model import to_onnx
 from pipeline.tracking import Execution, track_execution
-from pipeline.training.engine import train_networks
+from tests.building import build, evaluated
 
 FRUIT = ("apple", "NA", "ünïcode, quoted", "2")
 NUMBERED = (1, 2, 10, 11)
@@ -71,10 +70,9 @@ def served(request, params, mini, tmp_path_factory) -> tuple[pd.DataFrame, Datas
             update={"data": data, "grid": grid, "training": mini.training.model_copy(update={"epochs": 10})}
         )
         changed = params.model_copy(update={"studies": {"own": study}})
-        dataset = prepare(data)
-        results = train_networks("own", study, changed, dataset, study.networks())
-        evaluation = evaluate(study, changed, dataset, results, folder / "results" / "own")
-        run = track_execution(Execution("own", changed, dataset.card, results, evaluation, folder / "results" / "own"))
+        dataset, own = prepare(data), folder / "results" / "own"
+        made = evaluated("own", study, changed, dataset, own)
+        run = track_execution(Execution("own", changed, dataset.card, *made, own))
     return frame, dataset, run, folder
 
 
@@ -189,9 +187,8 @@ def test_the_alias_follows_the_results(params, mini, tmp_path: Path, monkeypatch
             update={"grid": mini.grid[1:2], "training": mini.training.model_copy(update={"epochs": epochs})}
         )
         changed = params.model_copy(update={"studies": {"mini": study}})
-        results = train_networks("mini", study, changed, dataset, study.networks())
-        evaluation = evaluate(study, changed, dataset, results, tmp_path / "mini")
-        track_execution(Execution("mini", changed, dataset.card, results, evaluation, tmp_path / "mini"))
+        made = evaluated("mini", study, changed, dataset, tmp_path / "mini")
+        track_execution(Execution("mini", changed, dataset.card, *made, tmp_path / "mini"))
         versions.append(MlflowClient().get_model_version_by_alias("trainability-mini", "champion").version)
     assert [int(version) for version in versions] == [1, 2, 1]
 
@@ -295,11 +292,10 @@ def test_it_is_served_by_its_own_requirements_beside_another_pipeline(served, mo
 
 
 @pytest.mark.parametrize(
-    ("activation", "placement"), [*zip(ACTIVATIONS, cycle(["none", "before", "after"]), strict=False)]
+    ("activation", "placement"), [*zip(ACTIVATIONS.names, cycle(["none", "before", "after"]), strict=False)]
 )
-def test_onnx_gives_what_torch_gives(activation: str, placement: str, params, digits: Dataset) -> None:
-    stack = StackedMLP((64, 12, 9, 10), activation, placement, ["he_normal"] * 2, [3, 4], params.activations,
-                       params.batch_norm, 1.0)  # fmt: skip
+def test_onnx_gives_what_torch_gives(activation: str, placement: str, digits: Dataset) -> None:
+    stack = build((64, 12, 9, 10), activation, placement, ["he_normal"] * 2, [3, 4])
     stack(torch.from_numpy(digits.train.x).expand(2, -1, -1))  # moves batch norm's averages
     network = stack.unstack(1)
     scaler = digits.card.scaler

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.evaluation.evaluate import evaluate
+from pipeline.experiments.names import TRANSFER_SETTING
+from pipeline.experiments.transfer.run import run_transfer
 from pipeline.tracking import Execution, make_experiments, track_execution, track_report, track_transfer
-from pipeline.training.engine import train_networks
-from pipeline.transfer.engine import run_transfer
-from pipeline.transfer.results import SETTING
+from tests.building import evaluated
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +18,7 @@ def execution(params, mini, digits, tmp_path_factory) -> Execution:
     study = mini.model_copy(update={"grid": mini.grid[1:], "training": mini.training.model_copy(update={"epochs": 2})})
     changed = params.model_copy(update={"studies": {"mini": study}})
     folder = tmp_path_factory.mktemp("results")
-    results = train_networks("mini", study, changed, digits, study.networks())
-    return Execution("mini", changed, digits.card, results, evaluate(study, changed, digits, results, folder), folder)
+    return Execution("mini", changed, digits.card, *evaluated("mini", study, changed, digits, folder), folder)
 
 
 @pytest.fixture
@@ -49,7 +47,7 @@ def test_results_written_twice_make_one_run_per_cell(execution: Execution, clien
 def test_a_cell_is_written_whole(execution: Execution, client: MlflowClient) -> None:
     track_execution(execution)
     (run,) = [run for run in cells(client) if run.data.params["clipping"] == "global_norm"]
-    assert run.info.run_name == "relu · he_normal · clip global_norm · lr 0.1"
+    assert run.info.run_name == "he_normal · relu · clip by global norm · lr 0.1"
     assert run.data.params["seeds"] == "0,1,2"
     for tag in ("digest", "activation", "git_commit", "git_dirty", "version.torch", "device"):
         assert tag in run.data.tags
@@ -85,15 +83,15 @@ def test_what_an_interrupted_writer_left_is_written_anew(execution: Execution, c
     assert half.info.run_id not in {run.info.run_id for run in runs}
 
 
-def test_transfer_written_twice_makes_one_run_per_setting(params, mini, digits, client: MlflowClient) -> None:
-    results = run_transfer("mini", mini, params, digits, params.transfer["mini"])
+def test_transfer_written_twice_makes_one_run_per_setting(params, digits, client: MlflowClient) -> None:
+    results = run_transfer("mini", params, digits, params.transfer["mini"])
     for _ in range(2):
         track_transfer("mini", params, digits.card, "cpu", results)
     experiment = client.get_experiment_by_name("mini").experiment_id
     (parent,) = client.search_runs([experiment], "tags.kind = 'transfer'")
     assert parent.info.run_name == "mini, transfer three_and_five: 12 networks"
     runs = client.search_runs([experiment], "tags.kind = 'transfer_setting'")
-    assert len(runs) == len(results.transfer.drop_duplicates(SETTING)) == 6
+    assert len(runs) == len(results.transfer.drop_duplicates(TRANSFER_SETTING)) == 6
     assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
     (run,) = [run for run in runs if run.info.run_name == "B · 20 labels · 2 layers reused, 2 unfrozen"]
     own = results.transfer.query("reused == 2 and unfrozen == 2")

@@ -14,11 +14,9 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from pipeline import tracking
-from pipeline.evaluation.evaluate import evaluate
-from pipeline.tracking import Execution, track_execution
-from pipeline.training.engine import train_networks
+from pipeline.tracking import Execution, make_experiments, runs, study, track_execution
 from stages import tracked
+from tests.building import evaluated
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +25,7 @@ def execution(params, mini, digits, tmp_path_factory) -> Execution:
     study = mini.model_copy(update={"grid": (block,), "training": mini.training.model_copy(update={"epochs": 1})})
     changed = params.model_copy(update={"studies": {"mini": study, "paused": study}})
     folder = tmp_path_factory.mktemp("results")
-    results = train_networks("mini", study, changed, digits, study.networks())
-    return Execution("mini", changed, digits.card, results, evaluate(study, changed, digits, results, folder), folder)
+    return Execution("mini", changed, digits.card, *evaluated("mini", study, changed, digits, folder), folder)
 
 
 class Server:
@@ -109,8 +106,8 @@ def do_at_the_third_cell(monkeypatch: pytest.MonkeyPatch, action) -> None:
             action()
         real(*words)
 
-    real = tracking._write_cell
-    monkeypatch.setattr(tracking, "_write_cell", write)
+    real = study._write_cell
+    monkeypatch.setattr(study, "_write_cell", write)
 
 
 def test_a_server_that_stops_and_starts_again_has_one_run_per_cell(
@@ -154,8 +151,8 @@ def test_a_database_that_another_writer_locks_is_a_warning(
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    monkeypatch.setattr(tracking, "SECONDS_FOR_A_LOCK", 0.1)
-    tracking.make_experiments(["mini"])
+    monkeypatch.setattr(runs, "SECONDS_FOR_A_LOCK", 0.1)
+    make_experiments(["mini"])
     other = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with tracked("mini"):

@@ -13,7 +13,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """glibc's names for ``mallopt``'s parameters (malloc.h)."""
 
 
-def keep_freed_memory() -> None:
+def disable_malloc_trim() -> None:
     """Let the allocator keep what each step frees, where it is glibc's.
 
     A stack allocates and frees tens of megabytes a step. By default they go back to the kernel, which hands them out
@@ -28,7 +28,7 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def whole_sums(networks: int) -> Iterator[None]:
+def cap_threads_for_determinism(networks: int) -> Iterator[None]:
     """Use at most one thread for each network, and for each core that there is.
 
     With more threads than networks, torch splits one network's sums over several threads, and its bits would depend on

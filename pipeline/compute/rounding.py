@@ -6,7 +6,7 @@
 | ``machine`` | the libraries' own choice for this processor | on this kind of processor |
 
 Importing `pipeline` settles it, from the ``params.yaml`` in the working folder. What the user has set stays as it is:
-`current` says what was in fact loaded, and the network store and ``place.json`` keep it.
+`current` says what was in fact loaded, and the network store and ``platform.json`` keep it.
 """
 
 import os

@@ -54,6 +54,8 @@ class About(BaseModel):
     """What brought the source's own units to those of the parts."""
     names: tuple[str, ...]
     """Of the features."""
+    shape: tuple[int, ...]
+    """Of a sample: the number of its features; or steps (an image's rows), and features of each."""
     classes: tuple[str, ...]
     """Each class's name, by label."""
     class_type: ClassType
@@ -116,7 +118,7 @@ def save(dataset: Dataset, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     arrays = _arrays({name: getattr(dataset, name) for name in dataset.card.samples})
     (folder / ARRAYS_FILE).write_bytes(to_bytes(arrays))
-    (folder / CARD_FILE).write_text(dataset.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / CARD_FILE).write_text(_text_of(dataset.card), encoding="utf-8")
 
 
 def load(folder: Path) -> Dataset:
@@ -125,17 +127,41 @@ def load(folder: Path) -> Dataset:
     Raises:
         DataError: files are missing or damaged, or the arrays are not the card's.
     """
+    card = load_card(folder)
     try:
-        card = Card.model_validate(json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
         arrays = load_file(folder / ARRAYS_FILE)
     except FileNotFoundError as error:
         raise DataError(f"{error.filename or folder} is not there; run `dvc repro` to prepare it") from None
-    except (SafetensorError, ValueError) as error:
+    except SafetensorError as error:
         raise DataError(f"{folder}: damaged ({error}); delete the folder and run `dvc repro`") from error
     if _digest(arrays, card) != card.sha256:
         raise DataError(f"{folder}: damaged (its hash is not the card's); delete the folder and run `dvc repro`")
     parts = {name: Part(arrays[f"{name}.x"], arrays[f"{name}.y"]) for name in card.samples}
     return Dataset(**parts, card=card)
+
+
+def load_card(folder: Path) -> Card:
+    """Read the card of a dataset that `save` wrote.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        text = (folder / CARD_FILE).read_text(encoding="utf-8")
+        card = Card.model_validate(json.loads(text))
+    except FileNotFoundError:
+        raise DataError(f"{folder / CARD_FILE} is not there; run `dvc repro` to prepare it") from None
+    except ValueError as error:
+        raise DataError(f"{folder}: damaged ({error}); delete the folder and run `dvc repro`") from error
+    if text != _text_of(card):  # as when a last digit is wrong that no float can hold
+        raise DataError(
+            f"{folder}: damaged ({CARD_FILE} is not as it was written); delete the folder and run `dvc repro`"
+        )
+    return card
+
+
+def _text_of(card: Card) -> str:
+    return card.model_dump_json(indent=2) + "\n"
 
 
 def _arrays(parts: dict[str, Part]) -> dict[str, NDArray[np.generic]]:

@@ -8,16 +8,24 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from pipeline.config.data import (
+    BundledData,
+    FashionData,
+    OfficialSplit,
+    Scaling,
+    SequenceData,
+    StratifiedSplit,
+    TableData,
+)
 from pipeline.data.dataset import About, Dataset, Part, Scaler, describe
 from pipeline.data.samples import Samples
 from pipeline.data.sources import read
 from pipeline.errors import DataError
-from pipeline.params import BundledData, FashionData, OfficialSplit, Scaling, StratifiedSplit, TableData
 
 Indices = NDArray[np.intp]
 
 
-def prepare(data: BundledData | FashionData | TableData) -> Dataset:
+def prepare(data: BundledData | FashionData | SequenceData | TableData) -> Dataset:
     """Read, split and scale a study's data.
 
     Raises:
@@ -33,6 +41,7 @@ def prepare(data: BundledData | FashionData | TableData) -> Dataset:
         scaling=data.scaling,
         scaler=scaler,
         names=samples.names,
+        shape=samples.shape or (len(samples.names),),
         classes=samples.classes,
         class_type=samples.class_type,
     )

@@ -21,6 +21,8 @@ class Samples(NamedTuple):
     """Each class's name, by label."""
     class_type: ClassType
     """What the source holds: numbers, words."""
+    shape: tuple[int, ...] = ()
+    """Of a sample: steps (an image's rows), and features of each; empty where features have no order."""
     largest: float | None = None
     """The largest value a feature can take (255 for pixels of one byte); ``None`` where there is no such value."""
     official_test: int = 0

@@ -1,4 +1,4 @@
-"""Where samples come from: scikit-learn's digits, Fashion-MNIST, a table of the user's."""
+"""Where samples come from: scikit-learn's digits, Fashion-MNIST, synthetic sequences, a table of the user's."""
 
 import gzip
 import os
@@ -10,10 +10,18 @@ import pooch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from pipeline.config.data import (
+    DIGITS_CLASSES,
+    FASHION_MNIST_CLASSES,
+    BundledData,
+    FashionData,
+    SequenceData,
+    TableData,
+)
 from pipeline.data.samples import Samples
+from pipeline.data.sequences import read_sequences
 from pipeline.data.tables import read_table
 from pipeline.errors import DataError
-from pipeline.params import DIGITS_CLASSES, FASHION_MNIST_CLASSES, BundledData, FashionData, TableData
 
 FASHION_MNIST_DIR = "FASHION_MNIST_DIR"
 FASHION_MNIST_URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
@@ -25,13 +33,15 @@ FASHION_MNIST_MD5 = {
 }
 
 
-def read(data: BundledData | FashionData | TableData) -> Samples:
+def read(data: BundledData | FashionData | SequenceData | TableData) -> Samples:
     """Read a source's samples.
 
     Raises:
         DataError: they are missing, damaged or unfit.
     """
     match data:
+        case SequenceData():
+            return read_sequences(data)
         case BundledData():
             return read_digits()
         case FashionData():
@@ -44,7 +54,13 @@ def read_digits() -> Samples:
     """Read scikit-learn's bundled digits: 1,797 images of 8 × 8 pixels from 0 to 16, 10 classes."""
     bunch = load_digits()
     return Samples(
-        bunch.data, tuple(bunch.feature_names), bunch.target.astype(np.int64), DIGITS_CLASSES, "int", largest=16.0
+        bunch.data,
+        tuple(bunch.feature_names),
+        bunch.target.astype(np.int64),
+        DIGITS_CLASSES,
+        "int",
+        (8, 8),
+        largest=16.0,
     )
 
 
@@ -66,6 +82,7 @@ def read_fashion_mnist() -> Samples:
         labels=np.concatenate(labels).astype(np.int64),
         classes=FASHION_MNIST_CLASSES,
         class_type="str",
+        shape=(28, 28),
         largest=255.0,
         official_test=len(labels[1]),
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.data import Card
 from pipeline.evaluation.names import health_name
 from pipeline.evaluation.statistics import mean_interval
-from pipeline.params import AXES
+from pipeline.grid import AXES, AXIS
 
 SCORES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
 SETTING = [axis for axis in AXES if axis != "learning_rate"]
@@ -18,12 +18,29 @@ View = Literal["best", "fixed"]
 """Each setting at its own best learning rate, or all at the study's fixed one."""
 
 
+def factors(networks: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
+    """Return the axes that a study varies, learning rates apart, and the networks that vary in these alone.
+
+    An axis whose levels were tried on a few settings only, beside a grid at its neutral level, is none of them: of it,
+    the neutral level is taken.
+    """
+    varied = [axis for axis in SETTING if networks[axis].nunique() > 1]
+    settings = networks[varied].drop_duplicates()
+    for axis in list(varied):
+        neutral = AXIS[axis].neutral
+        sizes = settings[axis].value_counts().to_dict()
+        if neutral in sizes and 2 * max(size for level, size in sizes.items() if level != neutral) < sizes[neutral]:
+            varied.remove(axis)
+            networks = networks[networks[axis] == neutral]
+    return varied, networks
+
+
 def fixed_rate(networks: pd.DataFrame) -> float:
     """Return the learning rate that most networks were trained at; the lowest of equally frequent ones."""
     return float(networks["learning_rate"].mode().iloc[0])
 
 
-def at_rate(networks: pd.DataFrame, view: View) -> pd.DataFrame:
+def select_learning_rate(networks: pd.DataFrame, view: View) -> pd.DataFrame:
     """Return the rows at the view's learning rate: each setting's best one, or the fixed one.
 
     The best has the fewest diverged, then the highest mean validation accuracy.

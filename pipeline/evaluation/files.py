@@ -12,11 +12,6 @@ CELLS_FILE = "cells.parquet"
 LEVELS_FILE = "levels.parquet"
 METRICS_FILE = "metrics.json"
 DETAILS_FILE = "evaluation.json"
-CHAMPION_FOLDER = "champion"
-CARD_FILE = "README.md"
-"""The champion's model card, in its folder."""
-ARTIFACT = "champion"
-"""The folder's name among the artifacts of the model that MLflow keeps."""
 
 
 class Evaluation(NamedTuple):
@@ -47,7 +42,6 @@ def load_evaluation(folder: Path) -> Evaluation:
 def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write an evaluation's files. Equal evaluations give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CHAMPION_FOLDER).mkdir(exist_ok=True)  # an output of the stage, even where nothing was trained
     evaluation.cells.to_parquet(folder / CELLS_FILE, index=False)
     evaluation.levels.to_parquet(folder / LEVELS_FILE, index=False)
     for name, content in ((METRICS_FILE, evaluation.metrics), (DETAILS_FILE, evaluation.details)):

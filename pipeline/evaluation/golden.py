@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.config import Params, Study
 from pipeline.errors import DataError
-from pipeline.evaluation.names import cell_name
 from pipeline.evaluation.statistics import holm, t_test_p
-from pipeline.params import AXES, Params, Study
+from pipeline.grid import AXES, cell_name
 from pipeline.strict_json import save_json
 from pipeline.training.names import KEY
 
@@ -41,11 +41,11 @@ class Record(NamedTuple):
 
     study: str
     digest: str
-    """Of its networks, history and layers."""
+    """Of its networks, history and layers; of the axes those that are varied."""
     settings: str
     """Digest of all parameters that it depends on."""
-    place: dict[str, Any]
-    """See `pipeline.training.place`."""
+    platform: dict[str, Any]
+    """See `pipeline.training.platform`."""
     cells: pd.DataFrame
     """One row per cell: the axes, ``digest``, and ``<score>_mean`` and ``<score>_sd`` over its seeds."""
     networks: pd.DataFrame
@@ -82,16 +82,16 @@ def fingerprint(table: pd.DataFrame) -> str:
 
 def settings_digest(study: Study, params: Params) -> str:
     """Return a digest of the parameters that a study's networks depend on."""
-    said = [study, params.activations, params.batch_norm, params.clipping, params.health]
-    return hashlib.sha256("\0".join(part.model_dump_json() for part in said).encode()).hexdigest()
+    said = [study.data.model_dump(), study.training.epochs, study.networks(), params.health.model_dump()]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def record(
-    name: str, study: Study, params: Params, tables: Mapping[str, pd.DataFrame], place: dict[str, Any]
+    name: str, study: Study, params: Params, tables: Mapping[str, pd.DataFrame], platform: dict[str, Any]
 ) -> Record:
     """Return what a study came to, from its `TABLES`."""
     axes = list(AXES)
-    parts = [dict(iter(tables[table].groupby(axes))) for table in TABLES]
+    parts = [{cell: rows.drop(columns=axes) for cell, rows in tables[table].groupby(axes)} for table in TABLES]
     networks = _scores(tables["networks"], tables["layers"])
     scores = list(SCORES)
     cells = networks.groupby(axes)[scores].agg(["mean", "std"])
@@ -99,8 +99,12 @@ def record(
     cells.insert(
         0, "digest", ["".join(fingerprint(part[cell])[:8] for part in parts if cell in part) for cell in cells.index]
     )
-    whole = hashlib.sha256("".join(fingerprint(tables[table]) for table in TABLES).encode())
-    return Record(name, whole.hexdigest(), settings_digest(study, params), place, cells.reset_index(), networks)
+    # Cells stand for their levels: an axis on which nothing is varied leaves the digest as it is.
+    varied = [axis for axis in AXES if tables["networks"][axis].nunique() > 1]
+    whole = hashlib.sha256(
+        "".join(fingerprint(tables[table].drop(columns={*axes} - {*varied})) for table in TABLES).encode()
+    )
+    return Record(name, whole.hexdigest(), settings_digest(study, params), platform, cells.reset_index(), networks)
 
 
 def _scores(networks: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +120,7 @@ def _scores(networks: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
 def save_record(kept: Record, folder: Path) -> None:
     """Write ``<study>.json``, ``<study>.csv`` (cells) and ``<study>.parquet`` (networks)."""
     folder.mkdir(parents=True, exist_ok=True)
-    said = {"digest": kept.digest, "settings": kept.settings, "place": kept.place}
+    said = {"digest": kept.digest, "settings": kept.settings, "platform": kept.platform}
     save_json(said, folder / f"{kept.study}.json")
     kept.cells.to_csv(folder / f"{kept.study}.csv", index=False, float_format="%.6g", lineterminator="\n")
     kept.networks.to_parquet(folder / f"{kept.study}.parquet", index=False, compression="zstd")
@@ -196,8 +200,9 @@ def describe(study: str, found: Comparison) -> str:
     if common:
         lines.append(f"  what they have in common: {common}")
     first = drifted.sort_values("difference", key=abs, ascending=False).head(SHOWN)
+    varied = [axis for axis in AXES if cells[axis].nunique() > 1]
     for row in first.to_dict("records"):
-        lines.append(f"  {cell_name(row)}: {row['score']} differs by {row['difference']:+.3g}")
+        lines.append(f"  {cell_name(row, varied)}: {row['score']} differs by {row['difference']:+.3g}")
     if len(drifted) > SHOWN:
         lines.append(f"  and {len(drifted) - SHOWN:,} more")
     return "\n".join(lines)

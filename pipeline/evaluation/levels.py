@@ -1,12 +1,12 @@
 """What each choice is worth: every level of every axis, over all that it was combined with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.cells import View, at_rate
+from pipeline.evaluation.cells import SETTING, View, factors, select_learning_rate
 from pipeline.evaluation.statistics import (
     Ranking,
     Scores,
@@ -16,8 +16,8 @@ from pipeline.evaluation.statistics import (
     rank,
     share_interval,
 )
+from pipeline.grid import AXES, spell
 
-FACTORS = ("activation", "initializer", "batch_norm")
 THRESHOLD = 0.9
 """Of the best setting's mean validation accuracy: epochs are counted until a network reaches it."""
 RESAMPLES = 1_000
@@ -35,7 +35,7 @@ class Levels(NamedTuple):
 def summarize_levels(
     networks: pd.DataFrame, history: pd.DataFrame, guess: float, limit: float, confidence: float
 ) -> Levels:
-    """Return a row for each view, axis and level, over the networks without clipping.
+    """Return a row for each view, axis and level, over the `factors` that the study varies.
 
     A network that diverged counts as guessing. A setting that lacks a seed which others have is left out of accuracies.
 
@@ -43,7 +43,8 @@ def summarize_levels(
     bounds ``_low`` and ``_high`` of Wilson's interval; ``accuracy``, the interquartile mean of test accuracy with
     bounds of its stratified bootstrap interval; ``reached``, the share that came to `THRESHOLD`, and ``epochs``, the
     median until they did; ``mean_rank`` over the seeds, ``critical_difference`` and Friedman's ``friedman_p``, NaN of
-    levels that were not combined with all others, and where fewer than 3 were.
+    levels that were not combined with all others, and where fewer than 3 were; ``gap``, mean training less test
+    accuracy.
 
     Args:
         networks: a study's, one row each.
@@ -55,8 +56,7 @@ def summarize_levels(
     generator = np.random.default_rng(0)
     rows, explained = [], {}
     for view in get_args(View):
-        chosen = at_rate(networks, view)
-        chosen = chosen[chosen["clipping"] == "none"]
+        axes, chosen = factors(select_learning_rate(networks, view))
         if chosen.empty:
             continue
         chosen = chosen.assign(
@@ -64,14 +64,15 @@ def summarize_levels(
             at_chance=(chosen["status"] == "trained") & (chosen["val_accuracy"] <= limit),
             epochs_needed=_epochs_needed(chosen, history),
         )
-        factorial = _factorial(chosen)
+        factorial = _factorial(chosen, axes)
         explained[view] = _explained(factorial)
-        for axis in [axis for axis in FACTORS if chosen[axis].nunique() > 1]:
+        for axis in [axis for axis in axes if chosen[axis].nunique() > 1]:
             ranking = _ranking(factorial, axis, 1 - confidence)
             for level, group in chosen.groupby(axis, sort=True):
-                rows.append(_level(group, generator, confidence) | {"view": view, "axis": axis, "level": level})
-                if ranking is not None and str(level) in ranking[0]:
-                    rows[-1] |= {"mean_rank": ranking[0][str(level)], "critical_difference": ranking[1]}
+                where = {"view": view, "axis": axis, "level": spell(level)}
+                rows.append(_level(group, axes, generator, confidence) | where)
+                if ranking is not None and spell(level) in ranking[0]:
+                    rows[-1] |= {"mean_rank": ranking[0][spell(level)], "critical_difference": ranking[1]}
                     rows[-1] |= {"friedman_p": ranking[2]}
     return Levels(pd.DataFrame(rows, columns=COLUMNS), explained)
 
@@ -79,17 +80,22 @@ def summarize_levels(
 COLUMNS = [
     "view", "axis", "level", "networks", "diverged", "diverged_low", "diverged_high", "at_chance", "at_chance_low",
     "at_chance_high", "accuracy", "accuracy_low", "accuracy_high", "reached", "epochs", "mean_rank",
-    "critical_difference", "friedman_p",
+    "critical_difference", "friedman_p", "gap",
 ]  # fmt: skip
 
 
-def _level(group: pd.DataFrame, generator: np.random.Generator, confidence: float) -> dict[str, object]:
-    row: dict[str, object] = {"networks": len(group)}
+def _level(
+    group: pd.DataFrame, axes: Sequence[str], generator: np.random.Generator, confidence: float
+) -> dict[str, object]:
+    row: dict[str, object] = {
+        "networks": len(group),
+        "gap": float((group["train_accuracy"] - group["test_accuracy"]).mean()),
+    }
     failures = {"diverged": group["status"] != "trained", "at_chance": group["at_chance"]}
     for name, failed in failures.items():
         share = share_interval(int(failed.sum()), len(group), confidence)
         row |= {name: share.estimate, f"{name}_low": share.low, f"{name}_high": share.high}
-    scores = group.pivot_table(index=list(FACTORS), columns="seed", values="score").dropna().to_numpy(np.float64)
+    scores = group.pivot_table(index=list(axes), columns="seed", values="score").dropna().to_numpy(np.float64)
     if len(scores):
         mean = interquartile_mean_interval(scores, generator, confidence, RESAMPLES)
         row |= {"accuracy": mean.estimate, "accuracy_low": mean.low, "accuracy_high": mean.high}
@@ -99,8 +105,8 @@ def _level(group: pd.DataFrame, generator: np.random.Generator, confidence: floa
 
 def _epochs_needed(chosen: pd.DataFrame, history: pd.DataFrame) -> Scores:
     """Return the epoch in which each network came to the threshold, infinity where it never did."""
-    threshold = THRESHOLD * chosen.groupby(list(FACTORS))["val_accuracy"].mean().max()
-    key = [*FACTORS, "clipping", "learning_rate", "seed"]
+    threshold = THRESHOLD * chosen.groupby(SETTING)["val_accuracy"].mean().max()
+    key = [*AXES, "seed"]
     if history.empty:
         return np.full(len(chosen), np.inf)
     curves = history.pivot_table(index=key, columns="epoch", values="val_accuracy", dropna=False)
@@ -108,17 +114,19 @@ def _epochs_needed(chosen: pd.DataFrame, history: pd.DataFrame) -> Scores:
     return epochs_to(own.to_numpy(np.float64), threshold)
 
 
-def _factorial(chosen: pd.DataFrame) -> pd.DataFrame | None:
+def _factorial(chosen: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame | None:
     """Return the scores ``[combination, seed]`` of a complete factorial: levels that have holes are left out.
 
     ``None`` where no axis has two levels left.
     """
-    scores = chosen.pivot_table(index=list(FACTORS), columns="seed", values="score", sort=True).dropna()
+    if not axes:
+        return None
+    scores = chosen.pivot_table(index=list(axes), columns="seed", values="score", sort=True).dropna()
     while len(scores):
-        sizes = {axis: scores.groupby(level=axis).size() for axis in FACTORS}
+        sizes = {axis: scores.groupby(level=axis).size() for axis in axes}
         if len(scores) == np.prod([len(size) for size in sizes.values()]):
             varied = [axis for axis, size in sizes.items() if len(size) > 1]
-            return scores.droplevel([axis for axis in FACTORS if axis not in varied]) if varied else None
+            return scores.droplevel([axis for axis in axes if axis not in varied]) if varied else None
         coverage = {axis: size * len(size) for axis, size in sizes.items()}
         axis = min(coverage, key=lambda name: coverage[name].min())
         scores = scores.drop(index=coverage[axis].idxmin(), level=axis)
@@ -144,5 +152,5 @@ def _ranking(
     if scores.shape[0] < 3 or scores.shape[1] < 2:
         return None
     ranking: Ranking = rank(scores.to_numpy(), alpha)
-    levels = [str(level) for level in scores.index]
+    levels = [spell(level) for level in scores.index]
     return dict(zip(levels, ranking.mean_ranks.tolist(), strict=True)), ranking.critical_difference, ranking.p

@@ -1,21 +1,8 @@
-"""What a cell is called, wherever a person reads it: in the report, in DVC's plots, in MLflow."""
+"""What verdicts and transfer settings are called, in the report and in MLflow."""
 
 from typing import Any
 
 import pandas as pd
-
-
-def setting_name(cell: Any) -> str:
-    """Return a cell's setting in words, without what it leaves out: ``relu · he_normal · batch norm before``."""
-    parts = [cell["activation"], cell["initializer"]]
-    parts += [f"batch norm {cell['batch_norm']}"] * (cell["batch_norm"] != "none")
-    parts += [f"clip {cell['clipping']}"] * (cell["clipping"] != "none")
-    return " · ".join(parts)
-
-
-def cell_name(cell: Any) -> str:
-    """Return a cell's setting and learning rate: ``relu · he_normal · lr 0.1``."""
-    return f"{setting_name(cell)} · lr {cell['learning_rate']:g}"
 
 
 def health_name(verdicts: pd.Series) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.evaluation.statistics import further_run_interval
 
 PUBLISHED_FILE = Path(__file__).parent / "published_grid.csv"
-KEY = ["activation", "initializer", "batch_norm", "learning_rate"]
+KEY = ["activation", "initializer", "normalization", "learning_rate"]
 
 
 def published_settings(study: str, networks: pd.DataFrame, confidence: float) -> pd.DataFrame:

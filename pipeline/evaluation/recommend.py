@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.cells import SETTING, at_rate
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.initializers import INITIALIZERS
+from pipeline.evaluation.cells import SETTING, select_learning_rate
 from pipeline.evaluation.statistics import Scores, compare, holm
-from pipeline.params import AXES
-
-LEARNED_OR_RANDOM = ("prelu", "rrelu")
+from pipeline.grid import AXES, AXIS, Cell
 
 
 def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[
         ``lowest``, the lowest validation accuracy over all learning rates and seeds of the setting, 0 where one
         diverged.
     """
-    chosen = at_rate(networks, "best")
+    chosen = select_learning_rate(networks, "best")
     whole = chosen.groupby(SETTING)["status"].transform(lambda status: (status == "trained").all())
     table = chosen[whole].pivot_table(index=list(AXES), columns="seed", values="val_accuracy", sort=True)
     scores: dict[Any, Scores] = dict(zip(table.index, table.to_numpy(np.float64), strict=True))
@@ -52,7 +52,7 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[
             break
         if not np.isfinite(own - best).any():
             continue  # no seed in common
-        cell = dict(zip(AXES, key, strict=True))
+        cell = Cell.of(dict(zip(AXES, key, strict=True)))._asdict()
         compared = compare(own, best, generator, confidence)
         rows.append(
             cell
@@ -67,15 +67,10 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[
 
 
 def parts(cell: dict[str, Any]) -> int:
-    """Count what a setting has beyond a plain network: batch norm, clipping, learned slopes, a fitted start."""
-    return sum(
-        (
-            cell["batch_norm"] != "none",
-            cell["clipping"] != "none",
-            cell["activation"] in LEARNED_OR_RANDOM,
-            cell["initializer"] == "critical",
-        )
-    )
+    """Count what a setting has beyond a plain network: levels that are not neutral, learned slopes, a fitted start."""
+    activation, initializer = ACTIVATIONS.parse(cell["activation"]), INITIALIZERS.parse(cell["initializer"])
+    beyond = [axis.neutral is not None and bool(cell[name] != axis.neutral) for name, axis in AXIS.items()]
+    return sum([*beyond, not activation.plain, initializer.fitted])
 
 
 def simplest(settings: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Networks, many at a time: initializers, activations, batch norm, the stacked MLP and its un-stacking."""
+"""Networks, many at a time: layers, the ways in which they are connected, and each as plain ``torch.nn``."""
 
-from pipeline.networks.stack import StackedMLP
+from pipeline.networks.build import build_networks
+from pipeline.networks.stack import Design, StackedNetwork
 
-__all__ = ["StackedMLP"]
+__all__ = ["Design", "StackedNetwork", "build_networks"]

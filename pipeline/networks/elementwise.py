@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.compute.kernels import exp_, tanh_
+from pipeline.compute.kernels import exp_, log_, tanh_
 
 
 class Swish(torch.autograd.Function):
@@ -132,6 +132,36 @@ class Mish(torch.autograd.Function):
         inverse = (w + 2).reciprocal_()
         slope: Tensor = (e + 1).mul_(e).mul_(inverse).mul_(inverse).mul_(below).mul_(4).add_(tanh)
         return grad * slope
+
+
+class Softplus(torch.autograd.Function):
+    """ln(1 + exp z) = max(z, 0) + ln(1 + e) with e = exp(-abs(z)).
+
+    ln(1 + e) is ln(u) · e / (u - 1) with u = 1 + e as it is rounded, exact also for small e (Kahan).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        """Return the activation of z."""
+        e = exp_(-z.abs())
+        u = e + 1
+        above_one = u - 1
+        smallest = torch.finfo(z.dtype).eps / 4
+        logarithm = log_(u) * (e / above_one.clamp(min=smallest))
+        logarithm += e * (1 - _positive(above_one))  # where 1 + e is 1
+        ctx.save_for_backward(z)
+        return z.clamp(min=0).add_(logarithm)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """1 / (1 + exp(-z))."""
+        (z,) = ctx.saved_tensors
+        return grad * _sigmoid(z)
+
+
+def hard_sigmoid(z: Tensor) -> Tensor:
+    """Return min(max(z + 3, 0), 6) / 6."""
+    return (z + 3).clamp(0, 6) / 6
 
 
 def _positive(z: Tensor) -> Tensor:

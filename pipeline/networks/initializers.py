@@ -4,12 +4,17 @@ import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.axes.initializers import Distribution, Initializer
+from pipeline.networks.linear import StackedLinear
 from pipeline.networks.seeds import generator
-from pipeline.theory.initializers import Law
+from pipeline.networks.stack import Design
+from pipeline.theory.functions import function_of
+from pipeline.theory.initializers import weight_contexts
 
 CUT = 2.0
 """Where `truncated_normal` ends, in standard deviations of the normal that is truncated."""
@@ -23,7 +28,7 @@ SMALL = 2**14
 """Numbers in a matrix that is worth keeping; a thousand of them take 128 MB."""
 
 
-# Each law takes u ~ U(0, 1) to a variable of mean 0 and variance 1, so that one seed's u pairs all initializers.
+# Each distribution takes u ~ U(0, 1) to mean 0 and variance 1, so that one seed's u pairs all initializers.
 
 
 def normal(u: Matrix) -> Matrix:
@@ -42,15 +47,31 @@ def uniform(u: Matrix) -> Matrix:
     return (2 * u - 1) * math.sqrt(3)
 
 
-LAWS: dict[Law, Callable[[Matrix], Matrix]] = {
+def orthogonal(u: Matrix) -> Matrix:
+    """Return Gaussian weights made orthonormal, times √(the longer side); its signs make it Haar's (Mezzadri 2007)."""
+    gaussian = normal(u)
+    tall = gaussian if len(u) >= u.shape[1] else gaussian.T
+    columns, r = np.linalg.qr(tall.numpy())
+    q: Matrix = torch.from_numpy(columns * np.sign(np.diag(r))) * math.sqrt(len(tall))
+    return q if len(u) >= u.shape[1] else q.T
+
+
+def identity(u: Matrix) -> Matrix:
+    """Return √rows · I, of which no number is drawn."""
+    return torch.eye(*u.shape, dtype=u.dtype) * math.sqrt(len(u))
+
+
+DISTRIBUTIONS: dict[Distribution, Callable[[Matrix], Matrix]] = {
     "normal": normal,
     "truncated_normal": truncated_normal,
     "uniform": uniform,
+    "orthogonal": orthogonal,
+    "identity": identity,
 }
 
 
 def draw(
-    laws: Sequence[Law],
+    distributions: Sequence[Distribution],
     variances: Sequence[float],
     seeds: Sequence[int],
     purpose: tuple[str, int],
@@ -59,10 +80,10 @@ def draw(
 ) -> Float[Tensor, "network rows columns"]:
     """Return one layer's first weights or biases of every network, float32.
 
-    The same seed and purpose give paired draws under every law and variance.
+    The same seed and purpose give paired draws under every distribution and variance.
 
     Args:
-        laws: each network's.
+        distributions: each network's.
         variances: each network's; 0 gives zeros.
         seeds: each network's.
         purpose: what they are for, such as ``("weights", 0)`` for the first layer's weights.
@@ -70,15 +91,48 @@ def draw(
         columns: fan-out.
     """
     out = torch.zeros(len(seeds), rows, columns)
-    for network, (law, variance, seed) in enumerate(zip(laws, variances, seeds, strict=True)):
+    for network, (distribution, variance, seed) in enumerate(zip(distributions, variances, seeds, strict=True)):
         if variance != 0:
             unit = unit_draws if rows * columns <= SMALL else unit_draws.__wrapped__
-            out[network] = unit(law, seed, purpose, rows, columns) * math.sqrt(variance)
+            out[network] = unit(distribution, seed, purpose, rows, columns) * math.sqrt(variance)
     return out
 
 
 @lru_cache(maxsize=1024)
-def unit_draws(law: Law, seed: int, purpose: tuple[str, int], rows: int, columns: int) -> Matrix:
+def unit_draws(distribution: Distribution, seed: int, purpose: tuple[str, int], rows: int, columns: int) -> Matrix:
     """Return a seed's draws of variance 1. Small ones are kept: every activation and placement starts with the same."""
     u = torch.rand(rows, columns, dtype=torch.float64, generator=generator(seed, *purpose))
-    return LAWS[law](u.clamp_(min=2.0**-54))
+    return DISTRIBUTIONS[distribution](u.clamp_(min=2.0**-54))
+
+
+class StackedStart:
+    """The dense layers of a stack before training.
+
+    Args:
+        design: of all networks.
+        initializers: each network's.
+        seeds: each network's.
+        input_square: mean square of a feature.
+
+    Raises:
+        FunctionError: ``critical``, and the activation has no stable edge of chaos.
+    """
+
+    def __init__(
+        self, design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_square: float
+    ) -> None:
+        self.fans = design.architecture.fans(design.shape, design.hidden, design.outputs)
+        self.initializers, self.seeds = initializers, seeds
+        contexts = weight_contexts(function_of(design.activation), self.fans, input_square)
+        self.layers = {
+            one: [(one.distribution_of(layer), *one.variances(layer)) for layer in contexts] for one in {*initializers}
+        }
+
+    def dense(self, layer: int, bias: bool) -> StackedLinear:
+        """Return a layer, counted from 0, with or without a bias."""
+        fan_in, fan_out = self.fans[layer]
+        distributions, weights, biases = zip(*(self.layers[one][layer] for one in self.initializers), strict=True)
+        return StackedLinear(
+            draw(distributions, weights, self.seeds, ("weights", layer), fan_in, fan_out),
+            draw(distributions, biases, self.seeds, ("biases", layer), 1, fan_out) if bias else None,
+        )

@@ -1,4 +1,4 @@
-"""Batch norm for a stack: per network and feature (Ioffe & Szegedy 2015), with Keras's conventions."""
+"""Batch norm for a stack, per network and feature, with Keras's conventions; layer norm, per network and sample."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.params import BatchNorm
+from pipeline.networks.sums import unit_sum
 
 Batch = Float[Tensor, "network batch unit"]
 PerUnit = Float[Tensor, "network 1 unit"]
@@ -51,9 +51,9 @@ class StackedBatchNorm(nn.Module):
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, networks: int, units: int, settings: BatchNorm) -> None:
+    def __init__(self, networks: int, units: int, momentum: float, eps: float) -> None:
         super().__init__()
-        self.settings = settings
+        self.momentum, self.eps = momentum, eps
         self.frozen = False
         """Whether it stays as it is while training, as in Keras a layer that is not trainable does."""
         self.scale = nn.Parameter(torch.ones(networks, 1, units))
@@ -64,16 +64,60 @@ class StackedBatchNorm(nn.Module):
     def forward(self, x: Batch) -> Batch:
         """Normalise by the batch while training, by the moving mean and variance otherwise."""
         if self.frozen or not self.training:
-            scale = self.scale * (self.variance + self.settings.eps).rsqrt()
+            scale = self.scale * (self.variance + self.eps).rsqrt()
             return torch.addcmul(self.shift - self.mean * scale, x, scale)
-        out, mean, variance = _Normalize.apply(x, self.scale, self.shift, self.settings.eps)  # type: ignore[no-untyped-call]
-        self.mean.lerp_(mean, 1 - self.settings.momentum)
-        self.variance.lerp_(variance, 1 - self.settings.momentum)
+        out, mean, variance = _Normalize.apply(x, self.scale, self.shift, self.eps)  # type: ignore[no-untyped-call]
+        self.mean.lerp_(mean, 1 - self.momentum)
+        self.variance.lerp_(variance, 1 - self.momentum)
         return out  # type: ignore[no-any-return]
 
     def unstack(self, network: int) -> nn.BatchNorm1d:
         """Return one network's batch norm."""
-        plain = nn.BatchNorm1d(self.mean.shape[-1], eps=self.settings.eps, momentum=1 - self.settings.momentum)
+        plain = nn.BatchNorm1d(self.mean.shape[-1], eps=self.eps, momentum=1 - self.momentum)
         state = {"weight": self.scale, "bias": self.shift, "running_mean": self.mean, "running_var": self.variance}
         plain.load_state_dict({name: value.data[network, 0] for name, value in state.items()}, strict=False)
+        return plain
+
+
+class _NormalizeUnits(torch.autograd.Function):
+    """Ba et al. 2016, eq. 4, with its closed-form gradient; sums over units in an order that is a row's own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Batch, scale: PerUnit, shift: PerUnit, eps: float) -> Batch:
+        """Return the normalised samples."""
+        centred = x - unit_sum(x) / x.shape[2]
+        variance = unit_sum(centred * centred) / x.shape[2]
+        inverse_sd = (variance + eps).rsqrt_()
+        normalized = centred.mul_(inverse_sd)
+        ctx.save_for_backward(normalized, inverse_sd, scale)
+        return torch.addcmul(shift, normalized, scale)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Batch) -> tuple[Batch, PerUnit, PerUnit, None]:
+        """Return the gradients with respect to x, scale and shift."""
+        normalized, inverse_sd, scale = ctx.saved_tensors
+        inner = grad * scale
+        units = grad.shape[2]
+        grad_x = inner - unit_sum(inner) / units
+        grad_x = torch.addcmul(grad_x, normalized, unit_sum(inner * normalized) / -units).mul_(inverse_sd)
+        return grad_x, (grad * normalized).sum(1, keepdim=True), grad.sum(1, keepdim=True), None
+
+
+class StackedLayerNorm(nn.Module):
+    """Layer norm of every network and sample by itself, with a scale and a shift for each unit."""
+
+    def __init__(self, networks: int, units: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.scale = nn.Parameter(torch.ones(networks, 1, units))
+        self.shift = nn.Parameter(torch.zeros(networks, 1, units))
+
+    def forward(self, x: Batch) -> Batch:
+        """Normalise each sample over its units."""
+        return _NormalizeUnits.apply(x, self.scale, self.shift, self.eps)  # type: ignore[no-any-return, no-untyped-call]
+
+    def unstack(self, network: int) -> nn.LayerNorm:
+        """Return one network's layer norm."""
+        plain = nn.LayerNorm(self.scale.shape[-1], eps=self.eps, dtype=self.scale.dtype)
+        plain.load_state_dict({"weight": self.scale.data[network, 0], "bias": self.shift.data[network, 0]})
         return plain

@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.compute.kernels import sqrt_
-from pipeline.networks.scores import cross_entropy, norms, tree_sum
-from pipeline.networks.stack import StackedMLP
+from pipeline.networks.scores import cross_entropy
+from pipeline.networks.stack import StackedNetwork
+from pipeline.networks.sums import norms, tree_sum
 from pipeline.theory.functions import Function
 
 PerLayer = Float[Tensor, "network layer"]
@@ -29,11 +30,11 @@ class Observation(NamedTuple):
     dead: PerLayer
     """Share of units whose activation is 0 on every sample."""
     saturated: PerLayer
-    """Share of activations taken where the function is flat, see `Function.linear_within`."""
+    """Share of activations taken where the function is flat, see `Function.unsaturated_range`."""
 
 
 def observe(
-    networks: StackedMLP,
+    networks: StackedNetwork,
     function: Function,
     x: Float[Tensor, "batch feature"],
     y: Int[Tensor, "batch"],
@@ -49,21 +50,23 @@ def observe(
         y: their labels.
     """
     size = networks.networks
-    with networks.undisturbed(), torch.enable_grad():
+    with networks.preserve_buffers(), torch.enable_grad():
         trace = networks.trace(x.expand(size, -1, -1))
         loss = cross_entropy(trace.logits, y.expand(size, -1)).sum()
-        gradients = torch.autograd.grad(loss, trace.dense)
+        gradients = torch.autograd.grad(loss, trace.preactivations)
     with torch.no_grad():
         columns = [
             (
                 _mean_square(z),
                 _mean_square(gradient),
-                (mean := tree_sum(given.mean(1)) / given.shape[2]),
-                sqrt_(_mean_square(given - mean[:, None, None])),
-                (given.abs().amax(1) == 0).sum(1) / given.shape[2],
-                _share_outside(taken, *function.linear_within),
+                (mean := tree_sum(outputs.mean(1)) / outputs.shape[2]),
+                sqrt_(_mean_square(outputs - mean[:, None, None])),
+                (outputs.abs().amax(1) == 0).sum(1) / outputs.shape[2],
+                _share_outside(inputs, *function.unsaturated_range),
             )
-            for z, gradient, taken, given in zip(trace.dense, gradients, trace.taken, trace.given, strict=True)
+            for z, gradient, inputs, outputs in zip(
+                trace.preactivations, gradients, trace.activation_inputs, trace.activation_outputs, strict=True
+            )
         ]
     return Observation(*(torch.stack(column, 1) for column in zip(*columns, strict=True)))
 

@@ -1,4 +1,4 @@
-"""Losses, hits and sums of every network of a stack, in an order that does not depend on the others."""
+"""Losses and correct answers of every network of a stack, in an order that does not depend on the others."""
 
 from typing import Any
 
@@ -53,33 +53,9 @@ def _sum_of_rows(values: Float[Tensor, "class sample"]) -> Float[Tensor, "sample
     return values[0]
 
 
-def tree_sum(values: Float[Tensor, "network sample"]) -> Float[Tensor, "network"]:
-    """Return each network's sum, pair by pair: an order that does not depend on how many networks there are.
-
-    ``sum(1)`` sums one network's row in another order than the same row of several.
-    """
-    while values.shape[1] > 1:
-        if values.shape[1] % 2:
-            values = F.pad(values, (0, 1))
-        half = values.shape[1] // 2
-        values = values[:, :half] + values[:, half:]
-    return values[:, 0]
-
-
-def norms(values: Float[Tensor, "network rows columns"]) -> Float[Tensor, "network"]:
-    """Return each network's L2 norm over rows and columns.
-
-    A norm over both dimensions is fast (a sum over them takes ten times as long), and rounds alike in any stack.
-    """
-    norm: Tensor = torch.linalg.vector_norm(values, dim=(1, 2))
-    beyond = norm.isinf()
-    if beyond.any():  # the squares are, in 32 bits, before the norm is
-        wide = values[beyond].cpu().double()  # not every device has float64
-        norm[beyond] = torch.linalg.vector_norm(wide, dim=(1, 2)).to(norm)
-    return norm
-
-
-def hits(logits: Float[Tensor, "network batch class"], y: Int[Tensor, "network batch"]) -> Int[Tensor, "network"]:
+def correct_counts(
+    logits: Float[Tensor, "network batch class"], y: Int[Tensor, "network batch"]
+) -> Int[Tensor, "network"]:
     """Return how many samples each network gets right."""
     right: Bool[Tensor, "network batch"] = _of_classes(logits).argmax(2) == y
     return right.sum(1)

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pipeline.params import ACTIVATIONS
+from pipeline.grid import AXIS
 from pipeline.report.languages import N_
 
 # Viridis at 0, 1/8, …, 1: perceptually even, and readable with any colour vision (Smith & van der Walt 2015).
@@ -95,7 +95,12 @@ def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[s
     spread = base.mark_rule(clip=True, opacity=0.5).encode(y="low:Q", y2="high:Q")
     facets = alt.layer(line, spread, point, data=table).properties(width=210, height=120)
     chart = facets.facet(
-        facet=alt.Facet("activation:N", title=None, sort=list(ACTIVATIONS), header=alt.Header(labelFontWeight="bold")),
+        facet=alt.Facet(
+            "activation:N",
+            title=None,
+            sort=AXIS["activation"].sorted(table["activation"]),
+            header=alt.Header(labelFontWeight="bold"),
+        ),
         columns=4,
         title=alt.Title(title, anchor="start", fontSize=12),
     )
@@ -168,7 +173,7 @@ def failures_chart(cells: pd.DataFrame) -> dict[str, Any]:
         .mark_bar()
         .encode(
             x=alt.X("share:Q", title=N_("share of networks that diverged"), axis=alt.Axis(format="%")),
-            y=alt.Y("clipping:N", title=N_("clipping"), sort=["none", "value", "norm", "global_norm"]),
+            y=alt.Y("clipping:N", title=N_("clipping"), sort=AXIS["clipping"].sorted(table["clipping"])),
             yOffset=alt.YOffset("learning_rate:O"),
             color=alt.Color("learning_rate:O", title=N_("learning rate"), scale=alt.Scale(scheme="viridis")),
             tooltip=[

@@ -20,7 +20,7 @@ def N_(text: str) -> str:  # noqa: N802
 
 
 PHRASES = {
-    "batch_norm": N_("batch norm %s"),
+    "normalization": N_("normalization %s"),
     "clipping": N_("clipping %s"),
     "labels": N_("%s labels"),
     "layer": N_("layer %s"),

@@ -11,13 +11,13 @@ import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from pipeline.config import Params
+from pipeline.evaluation.agreement import summarize
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.ledger import CONFIDENCE, Claim, Verdict, surprises
-from pipeline.evaluation.names import setting_name
 from pipeline.evaluation.published import published_settings
 from pipeline.evaluation.recommend import most_robust, simplest
-from pipeline.params import AXES, INITIALIZERS, Params
-from pipeline.propagation.agreement import summarize
+from pipeline.grid import AXES, AXIS, setting_name
 from pipeline.report.charts import (
     cell_charts,
     curves_chart,
@@ -35,6 +35,7 @@ from pipeline.report.tables import (
     StudyResults,
     axis_levels,
     cell_details,
+    changes,
     depth_maps,
     health_table,
     heatmaps,
@@ -61,7 +62,11 @@ PROPAGATION_TITLES = {
 VERDICTS = (N_("supported"), N_("refuted"), N_("depends"), N_("inconclusive"), N_("not tested"))
 PARTS = (N_("training"), N_("validation"), N_("scratch"), N_("reuse"))
 SIDES = (N_("for"), N_("against"), N_("open"))
-AXIS_NAMES = (N_("activation"), N_("initializer"), N_("batch_norm"), N_("clipping"))
+AXIS_NAMES = (
+    N_("architecture"), N_("hidden"), N_("initializer"), N_("activation"), N_("normalization"), N_("regularization"),
+    N_("optimizer"), N_("clipping"), N_("batch_size"), N_("train_fraction"), N_("label_noise"), N_("learning_rate"),
+)  # fmt: skip
+KINDS = (N_("plain"), N_("normalized"))
 HEALTH = (
     N_("healthy"), N_("vanishing"), N_("exploding"), N_("dying"), N_("saturated"), N_("diverged"), N_("unknown"),
 )  # fmt: skip
@@ -155,7 +160,6 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
         "equivalence": params.evaluation.equivalence,
         "propagation": params.propagation,
         "thresholds": params.health.verdicts,
-        "initializers": INITIALIZERS,
         "versions": {name: version(name) for name in LIBRARIES},
         "commit": commit,
         "shared": params.model_dump_json(indent=2, exclude={"studies", "transfer"}),
@@ -194,7 +198,7 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         if own.view == "best" and len(ranked):
             charts[f"ranks-{study.name}-{own.axis}"] = ranks_chart(ranked)
     curves = propagation_curves(study)
-    for quantity, title in PROPAGATION_TITLES.items():
+    for quantity, title in PROPAGATION_TITLES.items() if len(curves) else ():
         charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title)
     experiments = transfer_sections(study, params.evaluation.confidence)
     for experiment in experiments:
@@ -202,7 +206,10 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         charts[f"reuse-{study.name}-{experiment.name}"] = reuse_chart(experiment.summary)
     rows = tuned.to_dict("records")
     timings = study.results.timings
-    recommended = details["recommended"]
+    varied = study.study.varied
+    recommended = [row | {"setting": setting_name(row, varied)} for row in details["recommended"]]
+    best = study.evaluation.metrics["best_cell"]
+    published = published_settings(study.name, study.results.networks, params.evaluation.confidence)
     return {
         "name": study.name,
         "study": study.study,
@@ -216,6 +223,11 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         "simplest": simplest(recommended) if recommended else None,
         "robust": most_robust(recommended) if recommended else None,
         "heatmaps": heatmaps(study),
+        "changes": changes(study),
+        "shapes": [
+            f"{study.card.features}-{hidden}-{len(study.card.classes)}"
+            for hidden in AXIS["hidden"].sorted(study.results.networks["hidden"])
+        ],
         "fixed_rate": study.fixed_rate,
         "range": (cells["val_accuracy_mean"].min(), cells["val_accuracy_mean"].max()),
         "levels": levels,
@@ -226,9 +238,16 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         "charts": charts,
         "transfer": experiments,
         "experiments": params.transfer.get(study.name, {}),
-        "published": published_settings(study.name, study.results.networks, params.evaluation.confidence).to_dict(
-            "records"
-        ),
+        "published": [
+            row
+            | {
+                "setting": " · ".join(
+                    [row["initializer"], row["activation"], AXIS["normalization"].label(row["normalization"])]
+                )
+            }
+            for row in published.to_dict("records")
+        ],
+        "best_setting": setting_name(best, varied) if best else None,
         "seconds": timings["seconds"].sum(),
         "device": timings["device"].iloc[0],
         "seeds": int(cells["networks"].max()),
@@ -269,7 +288,6 @@ def _environment(language: gettext.NullTranslations) -> Environment:
     environment.globals |= {
         "heat": heat,
         "shade": shade,
-        "setting_name": setting_name,
         "is_number": lambda value: not pd.isna(value),
         "where": lambda found: tell(found["study"], found["setting"], language),
     }

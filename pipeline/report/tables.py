@@ -1,18 +1,20 @@
 """The tables that the page and `dvc plots` show, from a study's evaluation."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
+from pipeline.config import Study
 from pipeline.data import Card
-from pipeline.evaluation.cells import View, at_rate, fixed_rate
+from pipeline.evaluation.agreement import QUANTITIES, trainable_depths
+from pipeline.evaluation.cells import SETTING, View, factors, fixed_rate, select_learning_rate
 from pipeline.evaluation.files import Evaluation
-from pipeline.evaluation.names import cell_name, setting_name
 from pipeline.evaluation.transfer import published_transfer, summarize_transfer
-from pipeline.params import ACTIVATIONS, AXES, INITIALIZERS, Study
-from pipeline.propagation.agreement import QUANTITIES, Depths, trainable_depths
+from pipeline.experiments.names import PROPAGATION_SETTING
+from pipeline.grid import AXES, AXIS, cell_name, setting_name, spell
 from pipeline.training.results import Results
 from pipeline.training.verdicts import VERDICTS
 
@@ -33,9 +35,9 @@ class StudyResults(NamedTuple):
     results: Results
     evaluation: Evaluation
     propagation: pd.DataFrame
-    """See `pipeline.propagation.measure.propagation`."""
+    """See `pipeline.experiments.propagation.propagation`."""
     transfer: pd.DataFrame
-    """See `pipeline.transfer.results.TransferResults`; empty where the study has no experiment."""
+    """See `pipeline.experiments.transfer.results.TransferResults`; empty where the study has no experiment."""
 
     @property
     def fixed_rate(self) -> float:
@@ -43,42 +45,110 @@ class StudyResults(NamedTuple):
         return fixed_rate(self.results.networks)
 
     @property
+    def cells(self) -> pd.DataFrame:
+        """Every cell, with its ``setting`` in words, and its ``number`` among `cell_details`."""
+        cells, varied = self.evaluation.cells, self.study.varied
+        names = [setting_name(cell, varied) for cell in cells.to_dict("records")]
+        return cells.assign(setting=names, number=range(len(cells)))
+
+    @property
     def tuned(self) -> pd.DataFrame:
         """Cells at their setting's best learning rate, best first; settings in which a network diverged come last."""
-        cells = self.evaluation.cells
+        cells = self.cells
         return cells[cells["best_rate"]].sort_values(
             ["diverged", "val_accuracy_mean", *AXES], ascending=[True, False, *[True] * len(AXES)]
         )
 
 
-class DepthMap(NamedTuple):
-    """Trainable depths by initializer and activation, for one placement of batch norm."""
+class Map(NamedTuple):
+    """A table that is read as a picture: two axes, at one level of each other axis."""
 
-    batch_norm: str
-    limit: int
-    """The depth that was measured: a trainable depth is at most as much."""
-    rows: list[tuple[str, list[Depths]]]
-    """For each activation, the depths for each initializer."""
+    view: View
+    facet: dict[str, Any]
+    """The level of each other axis that is varied."""
+    columns_axis: str
+    columns: list[Any]
+    rows_axis: str
+    rows: list[tuple[Any, list[Any]]]
+    """For each level of one axis, something for each level of the other; ``None`` where there is nothing."""
+
+    @property
+    def title(self) -> str:
+        """The levels of the facet that do not go without saying; empty where all do."""
+        return " · ".join(AXIS[axis].label(level) for axis, level in self.facet.items() if level != AXIS[axis].neutral)
 
 
-def depth_maps(study: StudyResults) -> list[DepthMap]:
-    """Return the deep network's trainable depths, a map for each placement."""
-    depths = trainable_depths(study.propagation[study.propagation["shape"] == "deep"])
-    limit = int(study.propagation.loc[study.propagation["shape"] == "deep", "layer"].max())
-    return [
-        DepthMap(norm, limit, [(a, [depths["deep", i, a, norm] for i in INITIALIZERS]) for a in ACTIVATIONS])
-        for norm in ("none", "before", "after")
+def picture_axes(table: pd.DataFrame) -> tuple[str, str]:
+    """Return the axes of a map's rows and columns: the two with the most combinations in a table, learning rates apart.
+
+    Where one axis alone is varied, the learning rate makes the columns.
+    """
+    first = ("activation", "initializer")
+    varied = [axis for axis in (*first, *(axis for axis in AXES if axis not in first)) if axis != "learning_rate"]
+    varied = [axis for axis in varied if axis in table and table[axis].nunique() > 1]
+    if len(varied) < 2:
+        return (*varied, "activation")[0], "learning_rate"
+    rows, columns = max(combinations(varied, 2), key=lambda pair: len(table[[*pair]].drop_duplicates()))
+    wide = rows != "activation" and table[columns].nunique() > table[rows].nunique()
+    return (columns, rows) if wide else (rows, columns)
+
+
+def draw_maps(table: pd.DataFrame, rows_axis: str, columns_axis: str, facets: Sequence[str], view: View) -> list[Map]:
+    """Return the maps of a table with one row for each level of the two axes and the facets, in the axes' order."""
+    maps = []
+    groups = table.groupby(list(facets), sort=False) if facets else [((), table)]
+    for facet, group in sorted(groups, key=lambda one: [AXIS[a].order(v) for a, v in zip(facets, one[0], strict=True)]):
+        columns = AXIS[columns_axis].sorted(group[columns_axis])
+        by_place = {(row[rows_axis], row[columns_axis]): row for row in group.to_dict("records")}
+        rows = [
+            (level, [by_place.get((level, other)) for other in columns])
+            for level in AXIS[rows_axis].sorted(group[rows_axis])
+        ]
+        maps.append(Map(view, dict(zip(facets, facet, strict=True)), columns_axis, columns, rows_axis, rows))
+    return maps
+
+
+def deepest_shape(propagation: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the deep networks; of the study's own shape, where no deep one was measured."""
+    deep = propagation[propagation["shape"] == "deep"]
+    return deep if len(deep) else propagation
+
+
+def depth_maps(study: StudyResults) -> list[Map]:
+    """Return the deep network's trainable depths, `Depths` with the depth measured as ``limit``."""
+    deep = deepest_shape(study.propagation)
+    if deep.empty:
+        return []
+    limit = int(deep["layer"].max())
+    found = [
+        dict(zip(PROPAGATION_SETTING, setting, strict=True)) | depths._asdict() | {"limit": limit}
+        for setting, depths in trainable_depths(deep).items()
     ]
+    table = pd.DataFrame(found, dtype=object)
+    rows, columns = picture_axes(table)
+    if columns == "learning_rate":
+        columns = "initializer"
+    facets = [axis for axis in PROPAGATION_SETTING[1:] if axis not in (rows, columns) and table[axis].nunique() > 1]
+    return draw_maps(table, rows, columns, facets, "best")
 
 
 def propagation_curves(study: StudyResults) -> pd.DataFrame:
-    """Return the deep network's curves without batch norm, thinned out: a row for each quantity, setting and layer.
+    """Return the deep network's curves, thinned out: a row for each quantity, setting and layer.
 
     Columns: ``quantity`` (signal, gradient), ``activation``, ``initializer``, ``layer``, ``predicted``, ``measured``,
-    ``low`` and ``high`` of the seeds. Of initializers that are alike on square layers, one.
+    ``low`` and ``high`` of the seeds. Other axes are at their neutral level, or the first there is. Of initializers
+    that are alike on square layers, one.
     """
-    deep = study.propagation.query("shape == 'deep' and batch_norm == 'none'")
-    deep = deep[deep["initializer"].isin(CURVES) & ((deep["layer"] % 5 == 0) | deep["layer"].isin([1, 2]))]
+    deep = deepest_shape(study.propagation)
+    for axis in PROPAGATION_SETTING[1:]:
+        levels = set(deep[axis])
+        if axis not in ("activation", "initializer") and levels:
+            neutral = AXIS[axis].neutral
+            deep = deep[deep[axis] == (neutral if neutral in levels else AXIS[axis].sorted(levels)[0])]
+    chosen = [name for name in CURVES if name in set(deep["initializer"])] or AXIS["initializer"].sorted(
+        deep["initializer"]
+    )[: len(CURVES)]
+    deep = deep[deep["initializer"].isin(chosen) & ((deep["layer"] % 5 == 0) | deep["layer"].isin([1, 2]))]
     parts = []
     for quantity in QUANTITIES:
         names = {f"{quantity}_predicted": "predicted", quantity: "measured"}
@@ -86,6 +156,66 @@ def propagation_curves(study: StudyResults) -> pd.DataFrame:
         columns = deep[["activation", "initializer", "layer", *names]].rename(columns=names)
         parts.append(columns.assign(study=study.name, quantity=quantity))
     return pd.concat(parts)
+
+
+class Change(NamedTuple):
+    """A setting that differs from the base in one choice."""
+
+    activation: str
+    change: str
+    """In words; empty for the base."""
+    cell: Mapping[Hashable, Any]
+    """As `StudyResults.tuned` has it."""
+    before: tuple[float, float]
+    """Mean and sd of the activations before the first step, in the hidden layer farthest from 0 and 1."""
+    after: tuple[float, float]
+    """The same when last looked at."""
+
+
+MOST_CHANGES = 60
+"""A table that is longer shows a factorial, which maps show better."""
+
+
+def changes(study: StudyResults) -> list[Change]:
+    """Return what one choice changes: for each activation, the base, and every setting that differs from it in one.
+
+    The base has the neutral level on every axis, or where there is none the level of most settings.
+    """
+    tuned = study.tuned
+    axes = [axis for axis in study.study.varied if axis not in ("activation", "learning_rate")]
+    base = {
+        axis: AXIS[axis].neutral if AXIS[axis].neutral in set(tuned[axis]) else tuned[axis].mode().iloc[0]
+        for axis in axes
+    }
+    near = tuned[np.sum([tuned[axis] != base[axis] for axis in axes], axis=0) <= 1] if axes else tuned
+    if not axes or len(near) > MOST_CHANGES:
+        return []
+    found = []
+    for cell in near.to_dict("records"):
+        change = [AXIS[axis].label(cell[axis]) for axis in axes if cell[axis] != base[axis]]
+        place = [AXIS[axis].order(cell[axis]) for axis in axes if cell[axis] != base[axis]]
+        axis_place = [axes.index(axis) for axis in axes if cell[axis] != base[axis]]
+        own = rows_of_cell(study.results.layers, cell)
+        hidden = own[own["layer"] <= own["layer"].max() - 1]
+        moments = (_worst(hidden[hidden["epoch"] == epoch]) for epoch in (0, hidden["epoch"].max()))
+        found.append(((axis_place, place), Change(cell["activation"], " ".join(change), cell, *moments)))
+    order = AXIS["activation"].order
+    return [one for _, one in sorted(found, key=lambda item: (item[0], order(item[1].activation)))]
+
+
+def rows_of_cell(table: pd.DataFrame, cell: Mapping[Hashable, Any]) -> pd.DataFrame:
+    """Return a table's rows about one cell."""
+    return table[np.logical_and.reduce([table[axis] == cell[axis] for axis in AXES])]
+
+
+def _worst(hidden: pd.DataFrame) -> tuple[float, float]:
+    """Return mean and sd, over the seeds, of the layer that is farthest from mean 0 and sd 1."""
+    if hidden.empty:
+        return np.nan, np.nan
+    layers = hidden.groupby("layer")[["activation_mean", "activation_sd"]].mean()
+    off = pd.concat([layers["activation_mean"].abs(), (layers["activation_sd"] - 1).abs()], axis=1).max(axis=1)
+    mean, sd = layers.to_numpy(np.float64)[int(off.to_numpy(np.float64).argmax())]
+    return float(mean), float(sd)
 
 
 def health_table(study: StudyResults) -> list[dict[str, Any]]:
@@ -96,7 +226,7 @@ def health_table(study: StudyResults) -> list[dict[str, Any]]:
         group = networks[networks["health"] == verdict]
         if group.empty:
             continue
-        settings = group.groupby(["activation", "initializer", "batch_norm", "clipping"], sort=True).size()
+        settings = group.groupby(SETTING, sort=True).size()
         common = settings.sort_values(ascending=False, kind="stable").head(HEALTH_EXAMPLES)
         names = [dict(zip(settings.index.names, key, strict=True)) for key in common.index]
         rows.append(
@@ -105,7 +235,10 @@ def health_table(study: StudyResults) -> list[dict[str, Any]]:
                 "networks": len(group),
                 "share": len(group) / len(networks),
                 "val_accuracy": group["val_accuracy"].mean(),
-                "settings": [(setting_name(name), int(count)) for name, count in zip(names, common, strict=True)],
+                "settings": [
+                    (setting_name(name, study.study.varied), int(count))
+                    for name, count in zip(names, common, strict=True)
+                ],
             }
         )
     return rows
@@ -151,41 +284,22 @@ def transfer_sections(study: StudyResults, confidence: float) -> list[TransferSe
     return sections
 
 
-class Heatmap(NamedTuple):
-    """Accuracies by initializer and activation, for one placement of batch norm and one clipping mode."""
+def heatmaps(study: StudyResults) -> list[Map]:
+    """Return the cells by the axes that the study varies, with their ``number`` among `cell_details`.
 
-    view: View
-
-    batch_norm: str
-    clipping: str
-    initializers: list[str]
-    rows: list[tuple[str, list[dict[str, Any] | None]]]
-    """For each activation, a cell for each initializer, with its ``number`` among `cell_details`; ``None`` where the
-    study has none."""
-
-
-def heatmaps(study: StudyResults) -> list[Heatmap]:
-    """Return a heatmap for each view, placement and clipping mode, those without clipping first.
-
-    The fixed view is left out where the study has one learning rate only.
+    A view shows each setting at one learning rate: its best one, or the fixed one, which is left out where the study
+    has one alone. Where a single axis is varied, the first view has all learning rates. A single cell is no picture,
+    and is left to `changes`.
     """
-    maps = []
-    cells = study.evaluation.cells.assign(number=range(len(study.evaluation.cells)))
-    views: dict[View, pd.DataFrame] = {"best": cells[cells["best_rate"]]}
-    if cells["learning_rate"].nunique() > 1:
-        views["fixed"] = cells[cells["learning_rate"] == study.fixed_rate]
-    for view, shown in views.items():
-        for clipping in sorted(shown["clipping"].unique(), key=lambda mode: (mode != "none", mode)):
-            for batch_norm in ("none", "before", "after"):
-                chosen = shown[(shown["clipping"] == clipping) & (shown["batch_norm"] == batch_norm)]
-                if chosen.empty:
-                    continue
-                initializers: list[str] = [name for name in INITIALIZERS if name in set(chosen["initializer"])]
-                by_place = {(row["activation"], row["initializer"]): row for row in chosen.to_dict("records")}
-                activations = sorted(set(chosen["activation"]), key=ACTIVATIONS.index)
-                rows = [(a, [by_place.get((a, i)) for i in initializers]) for a in activations]
-                maps.append(Heatmap(view, batch_norm, clipping, initializers, rows))
-    return maps
+    cells, varied = study.cells, study.study.varied
+    rows, columns = picture_axes(cells)
+    facets = [axis for axis in varied if axis not in (rows, columns, "learning_rate")]
+    best = cells if columns == "learning_rate" else cells[cells["best_rate"]]
+    maps = draw_maps(best, rows, columns, facets, "best")
+    if columns != "learning_rate" and "learning_rate" in varied:
+        maps += draw_maps(cells[cells["learning_rate"] == study.fixed_rate], rows, columns, facets, "fixed")
+    pictures = [one for one in maps if len(one.rows) * len(one.columns) > 1]
+    return pictures if changes(study) and pictures else maps
 
 
 def cell_details(study: StudyResults) -> list[dict[str, Any]]:
@@ -207,7 +321,11 @@ def cell_details(study: StudyResults) -> list[dict[str, Any]]:
     seen["log_gradient"] = np.exp(seen["log_gradient"])
     by_cell = [_rows_by_cell(table) for table in (curves, seen)]
     return [
-        {"name": cell_name(cell), "curve": by_cell[0].get(key, []), "layers": by_cell[1].get(key, [])}
+        {
+            "name": cell_name(cell, study.study.varied),
+            "curve": by_cell[0].get(key, []),
+            "layers": by_cell[1].get(key, []),
+        }
         for cell in study.evaluation.cells.to_dict("records")
         for key in [tuple(cell[axis] for axis in AXES)]
     ]
@@ -240,10 +358,9 @@ def axis_levels(study: StudyResults) -> list[AxisLevels]:
     parts = []
     for view in get_args(View):
         own = levels[levels["view"] == view]
-        chosen = at_rate(timed, view)
-        chosen = chosen[chosen["clipping"] == "none"]
+        _, chosen = factors(select_learning_rate(timed, view))
         for axis in own["axis"].unique():
-            seconds = chosen.groupby(axis)["seconds"].mean()
+            seconds = chosen.groupby(chosen[axis].map(spell))["seconds"].mean()
             table = own[own["axis"] == axis]
             table = table.assign(seconds=table["epochs"] * table["level"].map(seconds))
             rows = table.sort_values("accuracy", ascending=False).to_dict("records")
@@ -261,7 +378,7 @@ def learning_curves(study: StudyResults) -> pd.DataFrame:
     for cell in study.tuned.head(TOP).to_dict("records"):
         own = history[(history[list(AXES)] == pd.Series({axis: cell[axis] for axis in AXES})).all(axis=1)]
         curve = own.groupby("epoch")["val_accuracy"].agg(val_accuracy="mean", low="min", high="max").reset_index()
-        curves.append(curve.assign(study=study.name, setting=cell_name(cell)))
+        curves.append(curve.assign(study=study.name, setting=cell_name(cell, study.study.varied)))
     columns = ["study", "setting", "epoch", "val_accuracy", "low", "high"]
     return pd.concat(curves)[columns] if curves else pd.DataFrame(columns=columns)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import vl_convert
 
-from pipeline.params import Params
+from pipeline.config import Params
 from pipeline.report.page import Ledger, contents, figures, render_markdown, render_page
 from pipeline.report.tables import (
     StudyResults,

@@ -10,14 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial import legendre
-from numpy.typing import NDArray
-from scipy import special
 
-from pipeline.errors import FunctionError, did_you_mean
-from pipeline.params import ACTIVATIONS, Activations
-
-Array = NDArray[np.float64]
-Scalar = Callable[[Array], Array]
+from pipeline.axes.activations import ACTIVATIONS, Activation, Array, Scalar
+from pipeline.errors import FunctionError, LevelError, did_you_mean
 
 NODES = 20
 """Gauss-Legendre nodes in each piece."""
@@ -39,9 +34,6 @@ MOST_PIECES = 20_000
 FLAT = 0.05
 """A unit is saturated where the slope is below this share of the steepest."""
 
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-"""Klambauer et al. 2017, eq. 14."""
-
 
 class Precision(NamedTuple):
     """What the numbers that a function gives allow."""
@@ -61,41 +53,6 @@ class Precision(NamedTuple):
 
 DOUBLE = Precision(eps=2.0**-52, narrowest=1e-9, steepest=1e3, smallest_q=1e-12, negligible=1e-9)
 SINGLE = Precision(eps=2.0**-23, narrowest=1e-4, steepest=50.0, smallest_q=1e-4, negligible=1e-3)
-
-
-def _relu(slope: float) -> Scalar:
-    return lambda x: np.where(x > 0, x, slope * x)
-
-
-def _elu(alpha: float, scale: float) -> Scalar:
-    return lambda x: scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-def _swish(beta: float) -> Scalar:
-    return lambda x: x * special.expit(beta * x)
-
-
-def _rrelu(lower: float, upper: float) -> tuple[Scalar, ...]:
-    # Gauss-Legendre's two nodes: the slope's mean and mean square over U(lower, upper) are exact.
-    middle, half = (lower + upper) / 2, (upper - lower) / 2
-    return tuple(_relu(middle + half * sign / np.sqrt(3)) for sign in (-1, 1))
-
-
-BRANCHES: dict[str, Callable[[Any], tuple[Scalar, ...]]] = {
-    "sigmoid": lambda _: (special.expit,),
-    "tanh": lambda _: (np.tanh,),
-    "relu": lambda _: (_relu(0.0),),
-    "leaky_relu": lambda s: (_relu(s.slope),),
-    "rrelu": lambda s: _rrelu(s.lower, s.upper),
-    "prelu": lambda s: (_relu(s.start),),
-    "elu": lambda s: (_elu(s.alpha, 1.0),),
-    "selu": lambda _: (_elu(SELU_ALPHA, SELU_SCALE),),
-    "gelu": lambda _: (lambda x: x * special.ndtr(x),),
-    "gelu_sigmoid": lambda s: (_swish(s.scale),),
-    "swish": lambda s: (_swish(s.beta),),
-    "mish": lambda _: (lambda x: x * np.tanh(np.logaddexp(0, x)),),
-}
-"""For each activation, from its settings to its branches: one, or as many as a random slope takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,29 +148,31 @@ class Function:
                 )
 
     @cached_property
-    def linear_within(self) -> tuple[float, float]:
+    def unsaturated_range(self) -> tuple[float, float]:
         """Lowest and highest x at which a unit is not saturated; infinite on a side that does not saturate.
 
-        A unit is saturated where, from there on outward, the slope stays below `FLAT` of the steepest, having become
-        so gradually: ReLU's units for x < 0 are off, not saturated.
+        A unit is saturated where, from there on outward, the slope stays below `FLAT` of the steepest, unless it is
+        off: ReLU's units for x < 0 give 0.
         """
         step = 1e-3
         x: Array = np.arange(-60.0, 60.0, step)
-        slope = np.abs(np.diff(self.mean(x))) / step
+        value = self.mean(x)
+        slope = np.abs(np.diff(value)) / step
         low, high = -np.inf, np.inf
         steep = np.flatnonzero(slope >= FLAT * slope.max())
         first, last = steep[0], steep[-1]
-        if first > 0 and slope[first + 10] < 2 * FLAT * slope.max():
+        # What goes flat gradually is not off, even where it comes to 0.
+        if first > 0 and (value[0] != 0 or slope[first + 10] < 2 * FLAT * slope.max()):
             low = float(x[first])
-        if last < len(slope) - 1 and slope[last - 10] < 2 * FLAT * slope.max():
+        if last < len(slope) - 1 and (value[-1] != 0 or slope[last - 10] < 2 * FLAT * slope.max()):
             high = float(x[last + 1])
         return low, high
 
 
 @lru_cache
-def activation_function(name: str, settings: Activations) -> Function:
-    """Return an activation of the registry, with its settings in ``params.yaml``; PReLU at its start."""
-    return Function(name, BRANCHES[name](getattr(settings, name)))
+def function_of(activation: Activation) -> Function:
+    """Return an activation of the registry as the theory sees it; PReLU at its start."""
+    return Function(str(activation), activation.branches())
 
 
 def import_function(path: str) -> Function:
@@ -341,15 +300,15 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def known_function(name: str, settings: Activations) -> Function:
-    """Return an activation by its name in the registry, or any function by its import path.
+def known_function(name: str) -> Function:
+    """Return an activation by its spelling, such as ``elu(alpha=0.5)``, or any function by its import path.
 
     Raises:
         FunctionError: it is neither.
     """
     if ":" in name:
         return import_function(name)
-    if name not in ACTIVATIONS:
-        hint = did_you_mean(name, ACTIVATIONS)
-        raise FunctionError(f"{name!r} is not an activation{hint}; your own: package.module:function")
-    return activation_function(name, settings)
+    try:
+        return function_of(ACTIVATIONS.parse(name))
+    except LevelError as error:
+        raise FunctionError(f"{error}; your own: package.module:function") from None

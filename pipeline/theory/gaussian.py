@@ -10,14 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.theory.functions import ABSCISSAE, DERIVATIVE, LARGEST, WEIGHTS, Array, Function
+from pipeline.axes.activations import Array
+from pipeline.theory.functions import ABSCISSAE, DERIVATIVE, LARGEST, WEIGHTS, Function
 
 WIDEST = 13.0
 """Standard deviations after which the normal's tail is left out: 1e-37 of it."""
 UNITS = np.arange(-WIDEST, WIDEST + 1)
 LOG_Q = 40.0
 """Tables reach from q = exp(-40) to exp(40); beyond, they go on as the power law of their end."""
-DEGREE = 200
+DEGREE = 400
 BETWEEN: Array = np.linspace(-0.9 * LOG_Q, 0.9 * LOG_Q, 25)
 """Where a table is compared with the integrals."""
 FARTHEST = 400.0
@@ -91,7 +92,7 @@ def product_moment(function: Function, q: float, correlation: float) -> float:
     """Return E[φ(√q u) φ(√q v)] for standard normals u and v of some correlation.
 
     In polar coordinates, u = r cos θ and v = r cos(θ - arccos c): along a ray, and between the rays on which u or v
-    is 0, the integrand is smooth where φ has its kink at 0, as all of the registry do.
+    is 0, the integrand is smooth where φ has its kink at 0, as most of the registry do; another kink costs 1e-5.
 
     Args:
         function: φ; a random activation draws twice.

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import CheckpointIO
 
-from pipeline.training.sealed import read_sealed, write_sealed
+from pipeline.training.atomic import atomic_write, read_verified
 
 SECONDS_WORTH_KEEPING = 60.0
 """A stack that trains for less is trained anew."""
@@ -56,14 +56,14 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         checkpoint[NETWORKS] = self.networks
 
 
-class SealedIO(CheckpointIO):
+class VerifiedIO(CheckpointIO):
     """Lets Lightning write its checkpoints whole or not at all, and read nothing but tensors and plain values."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ARG002
         """Write a checkpoint."""
         content = BytesIO()
         torch.save(checkpoint, content)
-        write_sealed(Path(path), content.getvalue())
+        atomic_write(Path(path), content.getvalue())
 
     def load_checkpoint(
         self,
@@ -72,7 +72,7 @@ class SealedIO(CheckpointIO):
         weights_only: bool | None = None,  # noqa: ARG002
     ) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; `ValueError` where it is damaged, or holds more than plain values."""
-        content = BytesIO(read_sealed(Path(path)))
+        content = BytesIO(read_verified(Path(path)))
         try:
             checkpoint: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
         except (UnpicklingError, RuntimeError, EOFError) as error:

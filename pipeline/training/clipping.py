@@ -1,47 +1,55 @@
-"""Gradient clipping, per network: by value, by each tensor's norm (Keras's clipnorm), by the norm over all tensors.
+"""Gradient clipping of a stack: each network in its own mode."""
 
-Source: Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1 (the global norm).
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.axes.clipping import Clipping
 from pipeline.compute.kernels import sqrt_
-from pipeline.networks.scores import norms, tree_sum
-from pipeline.params import Clipping, ClippingThresholds
+from pipeline.networks.sums import norms, tree_sum
 
 PerNetwork = Float[Tensor, "network"]
 
 
-def clip_gradients(
-    gradients: Sequence[Float[Tensor, "network rows columns"]],
-    modes: Sequence[Clipping],
-    thresholds: ClippingThresholds,
-) -> None:
+class Norms:
+    """What clipping may ask of gradients; a network's norms do not depend on the others."""
+
+    @staticmethod
+    def own(gradient: Float[Tensor, "network rows columns"]) -> PerNetwork:
+        """Return each network's L2 norm of one tensor."""
+        return norms(gradient)
+
+    @staticmethod
+    def over_all(gradients: Sequence[Float[Tensor, "network rows columns"]]) -> PerNetwork:
+        """Return each network's L2 norm over all tensors."""
+        return global_norms(gradients)
+
+    @staticmethod
+    def shrink(norm: PerNetwork, threshold: float) -> Float[Tensor, "network 1 1"]:
+        """Return the factor that brings a norm down to the threshold; 1 where it is below.
+
+        NaN where the norm itself is beyond float32: 0 would let the network stand still, as if it were trained.
+        """
+        factor = (threshold / norm.clamp(min=threshold)).masked_fill_(norm.isinf(), torch.nan)
+        return factor[:, None, None]
+
+
+def clip_gradients(gradients: Sequence[Float[Tensor, "network rows columns"]], modes: Sequence[Clipping]) -> None:
     """Clip the gradients of all networks in place, each in its own mode.
 
     Args:
         gradients: one tensor for each weight or bias.
         modes: each network's; equal ones stand together, and each run of them is clipped as a slice.
-        thresholds: of each mode.
     """
-    for mode, members in _slices(modes):
-        slices = [gradient[members] for gradient in gradients]
-        match mode:
-            case "value":
-                torch._foreach_clamp_min_(slices, -thresholds.value)
-                torch._foreach_clamp_max_(slices, thresholds.value)
-            case "norm":
-                for gradient in slices:
-                    gradient.mul_(_shrink(norms(gradient), thresholds.norm)[:, None, None])
-            case "global_norm":
-                shrink = _shrink(global_norms(slices), thresholds.global_norm)[:, None, None]
-                for gradient in slices:
-                    gradient.mul_(shrink)
+    start = 0
+    for mode, run in groupby(modes):
+        end = start + len(list(run))
+        if mode.clips:
+            mode.clip([gradient[start:end] for gradient in gradients], Norms())
+        start = end
 
 
 def global_norms(gradients: Sequence[Float[Tensor, "network rows columns"]]) -> PerNetwork:
@@ -53,19 +61,3 @@ def global_norms(gradients: Sequence[Float[Tensor, "network rows columns"]]) -> 
     if beyond.any():  # the squares are, in 32 bits, before the norm is
         norm[beyond] = sqrt_(tree_sum(of_tensors[beyond].cpu().double().square())).to(norm)
     return norm
-
-
-def _shrink(norm: PerNetwork, threshold: float) -> PerNetwork:
-    """Return the factor that brings a norm down to the threshold; 1 where it is below.
-
-    NaN where the norm itself is beyond float32: 0 would let the network stand still, as if it were trained.
-    """
-    return (threshold / norm.clamp(min=threshold)).masked_fill_(norm.isinf(), torch.nan)
-
-
-def _slices(modes: Sequence[Clipping]) -> Iterator[tuple[Clipping, slice]]:
-    start = 0
-    for mode, run in groupby(modes):
-        end = start + len(list(run))
-        yield mode, slice(start, end)
-        start = end

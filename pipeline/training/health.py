@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline.networks import StackedMLP
+from pipeline.networks import StackedNetwork
 from pipeline.networks.activations import StackedPReLU
 from pipeline.networks.observe import observe
-from pipeline.networks.scores import norms, tree_sum
-from pipeline.params import Health
+from pipeline.networks.sums import norms, tree_sum
 from pipeline.theory.functions import Function
 from pipeline.training.names import OF_STATES, OF_STEPS
 from pipeline.training.verdicts import Record
@@ -28,29 +27,26 @@ class HealthRecorder:
     Args:
         networks: the stack.
         function: its activation.
-        settings: which epochs, how many samples.
-        epochs: that the stack is to be trained.
+        epochs: at which to look; 0 is before the first step.
         clips: whether any network's gradient is clipped.
-        x: the training samples, of which the first are looked at.
+        x: the samples that are looked at.
         y: their labels.
         records: takes what is seen, by epoch.
     """
 
     def __init__(
         self,
-        networks: StackedMLP,
+        networks: StackedNetwork,
         function: Function,
-        settings: Health,
-        epochs: int,
+        epochs: set[int],
         clips: bool,
         x: Float[Tensor, "sample feature"],
         y: Int[Tensor, "sample"],
         records: dict[int, Record],
     ) -> None:
         self.networks, self.function, self.clips = networks, function, clips
-        self.weights = [layer.weight for layer in networks.dense]
-        self.epochs = {epochs if epoch == "last" else int(epoch) for epoch in settings.epochs}
-        self.x, self.y = x[: settings.samples], y[: settings.samples]
+        self.weights = networks.site_kernels
+        self.epochs, self.x, self.y = epochs, x, y
         self.records = records
         self._clipped = torch.zeros(networks.networks, len(self.weights), device=x.device)
         self._steps = 0
@@ -62,7 +58,7 @@ class HealthRecorder:
         if len(self.weights) > 1:
             seen = observe(self.networks, self.function, self.x, self.y)
             self._keep(epoch, dict(zip(OF_STATES, seen, strict=False)))
-        acts = [layer for layer in self.networks if isinstance(layer, StackedPReLU)]
+        acts = [layer for layer in self.networks.activations if isinstance(layer, StackedPReLU)]
         if acts:
             slopes = [tree_sum(act.slope.detach()[:, 0]) / act.slope.shape[2] for act in acts]
             self._keep(epoch, {"prelu_slope": torch.stack(slopes, 1)})

@@ -1,7 +1,7 @@
 """The LightningModule of a stack: many networks, one training step."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,16 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
+from pipeline.axes.clipping import CLIPPINGS
+from pipeline.axes.initializers import INITIALIZERS
+from pipeline.axes.optimizers import OPTIMIZERS
+from pipeline.compute.kernels import sqrt_
 from pipeline.data import Dataset, Part
-from pipeline.networks import StackedMLP
-from pipeline.networks.scores import cross_entropy, hits, tree_sum
-from pipeline.params import Params, Study
-from pipeline.theory.functions import activation_function
+from pipeline.networks import build_networks
+from pipeline.networks.scores import correct_counts, cross_entropy
+from pipeline.networks.stack import Weights
+from pipeline.networks.sums import tree_sum
+from pipeline.theory.functions import function_of
 from pipeline.training.clipping import clip_gradients
 from pipeline.training.health import HealthRecorder
+from pipeline.training.optimizer import StackedOptimizer
 from pipeline.training.order import Epochs
-from pipeline.training.sgd import StackedSGD
-from pipeline.training.stacks import Stack, widths_of
+from pipeline.training.samples import chosen_samples, noisy_labels
+from pipeline.training.stacks import Stack
 from pipeline.training.verdicts import Record
 
 SCORED_AT_A_TIME = 1024
@@ -46,7 +52,7 @@ class Epoch(NamedTuple):
 
 
 class StackModule(pl.LightningModule):
-    """Trains a stack of networks by SGD on softmax cross-entropy.
+    """Trains a stack of networks on softmax cross-entropy.
 
     What Lightning does around a training step costs 3 ms, which is more than the step itself on a small network: here a
     training step is an epoch, and the loop over its batches is ours.
@@ -55,11 +61,9 @@ class StackModule(pl.LightningModule):
 
     Args:
         stack: the networks.
-        study: its shape and budget.
-        params: settings that all studies share.
         dataset: prepared; it moves to the accelerator with the module.
         after_epoch: called with the module after each epoch.
-        outputs: units of the output layer; by default one for each class. One sigmoid unit suffices for two classes.
+        donors: by key, the weights of networks whose layers are reused.
     """
 
     alive: Tensor
@@ -68,33 +72,32 @@ class StackModule(pl.LightningModule):
     def __init__(
         self,
         stack: Stack,
-        study: Study,
-        params: Params,
         dataset: Dataset,
         after_epoch: Callable[["StackModule"], None] = lambda _module: None,
-        outputs: int | None = None,
+        donors: Mapping[str, Weights] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.stack, self.training_params, self.thresholds = stack, study.training, params.clipping
-        self.seeds = [network.seed for network in stack.networks]
-        self.modes = [network.cell.clipping for network in stack.networks]
+        self.stack, self.graph = stack, stack.graph
+        self.seeds = [recipe.seed for recipe in stack.recipes]
+        self.modes = [CLIPPINGS.parse(recipe.cell.clipping) for recipe in stack.recipes]
         self.after_epoch = after_epoch
-        self.networks = StackedMLP(
-            widths=(*widths_of(study, dataset.card)[:-1], outputs or len(dataset.card.classes)),
-            activation=stack.activation,
-            batch_norm=stack.batch_norm,
-            initializers=[network.cell.initializer for network in stack.networks],
-            seeds=self.seeds,
-            activations=params.activations,
-            batch_norm_settings=params.batch_norm,
+        self.networks = build_networks(
+            self.graph.design,
+            [INITIALIZERS.parse(recipe.cell.initializer) for recipe in stack.recipes],
+            self.seeds,
             input_square=float(np.square(dataset.train.x, dtype=np.float64).mean()),
         )
-        self.function = activation_function(stack.activation, params.activations)
-        self.health_settings = params.health
+        reuses = [recipe.reuse for recipe in stack.recipes if recipe.reuse]
+        if reuses:
+            self.networks.reuse([(donors or {})[reuse.donor] for reuse in reuses], reuses[0].layers)
+        self.function = function_of(self.graph.design.activation)
         for name, part in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
             self._hold(name, part)
-        size = len(stack.networks)
+        self.regularizer = self.graph.design.regularization
+        self.samples = [chosen_samples(dataset.train.y, recipe.samples) for recipe in stack.recipes]
+        self.register_buffer("noisy_y", self._noisy_labels(dataset), persistent=False)
+        size = len(stack.recipes)
         self.register_buffer("alive", torch.ones(size, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros(size, dtype=torch.int64))
         self.history: list[Epoch] = []
@@ -113,6 +116,15 @@ class StackModule(pl.LightningModule):
         self.register_buffer(f"{name}_x", torch.from_numpy(part.x), persistent=False)
         self.register_buffer(f"{name}_y", torch.from_numpy(part.y), persistent=False)
 
+    def _noisy_labels(self, dataset: Dataset) -> Tensor:
+        """Return the labels to train on: ``[sample]``, or where they are noisy ``[network, sample]``."""
+        recipes = self.stack.recipes
+        if not any(recipe.cell.label_noise for recipe in recipes):
+            return torch.from_numpy(dataset.train.y)
+        y, classes = dataset.train.y, len(dataset.card.classes)
+        noisy = [noisy_labels(y, classes, recipe.cell.label_noise, recipe.seed) for recipe in recipes]
+        return torch.from_numpy(np.stack(noisy))
+
     def forward(self, x: Float[Tensor, "network batch feature"]) -> Float[Tensor, "network batch class"]:
         """Return the logits."""
         logits: Tensor = self.networks(x)
@@ -125,11 +137,10 @@ class StackModule(pl.LightningModule):
         self.health = HealthRecorder(
             self.networks,
             self.function,
-            self.health_settings,
-            self.training_params.epochs,
-            clips=any(mode != "none" for mode in self.modes),
-            x=self.get_buffer("train_x"),
-            y=self.get_buffer("train_y"),
+            {self.graph.epochs if epoch == "last" else int(epoch) for epoch in self.graph.health_epochs},
+            clips=any(mode.clips for mode in self.modes),
+            x=self.get_buffer("train_x")[: self.graph.health_samples],
+            y=self.get_buffer("train_y")[: self.graph.health_samples],
             records=self.records,
         )
         if self.current_epoch == 0:
@@ -137,42 +148,55 @@ class StackModule(pl.LightningModule):
 
     def train_dataloader(self) -> Epochs:
         """Return the epochs, each as one batch of sample indices: the samples themselves are here."""
-        return Epochs(self.seeds, len(self.get_buffer("train_y")), lambda: self.current_epoch)
+        return Epochs(self.seeds, self.samples, lambda: self.current_epoch)
 
     def configure_optimizers(self) -> Optimizer:
-        """Return SGD with each network's learning rate."""
-        rates = [network.cell.learning_rate for network in self.stack.networks]
-        return StackedSGD(
+        """Return the optimizer, with each network's learning rate."""
+        rates = [recipe.cell.learning_rate for recipe in self.stack.recipes]
+        return StackedOptimizer(
             self.networks.parameters(),
             torch.tensor(rates, dtype=torch.float32, device=self.device),
-            self.training_params.momentum,
-            self.training_params.nesterov,
+            OPTIMIZERS.parse(self.graph.level("optimizer")),
         )
 
     def training_step(self, order: Int[Tensor, "network sample"], *_: Any) -> None:
         """Train one epoch, batch by batch, the last partial batch kept."""
-        x, y = self.get_buffer("train_x"), self.get_buffer("train_y")
+        x, y = self.get_buffer("train_x"), self.get_buffer("noisy_y")
         optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, StackedSGD)  # noqa: S101
+        assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
         loss_sum = torch.zeros(len(self.seeds), device=self.device)
         correct = torch.zeros(len(self.seeds), dtype=torch.int64, device=self.device)
-        batches = order.split(self.training_params.batch_size, dim=1)
+        batches = order.split(self.graph.level("batch_size"), dim=1)
         for number, indices in enumerate(batches, 1):
-            targets = y[indices]
+            targets = y[indices] if y.ndim == 1 else y.gather(1, indices)
             logits = self(x.index_select(0, indices.flatten()).unflatten(0, indices.shape))
             losses = cross_entropy(logits, targets)
             with torch.no_grad():
                 batch_loss = tree_sum(losses)
                 self.alive.logical_and_(batch_loss.isfinite())
                 loss_sum += batch_loss
-                correct += hits(logits, targets)
+                correct += correct_counts(logits, targets)
             optimizer.zero_grad()
             # The gradient of the sum is, for each network, the gradient of its own mean loss.
             self.manual_backward(losses.sum() / indices.shape[1])
+            self._penalize()
             with self.health.step(self.current_epoch + 1, first=number == 1, last=number == len(batches)):
                 self.configure_gradient_clipping(optimizer)
                 optimizer.step()
+                self._constrain()
         self.train_scores = Scores(loss_sum / order.shape[1], correct / order.shape[1])
+
+    @torch.no_grad()
+    def _penalize(self) -> None:
+        for weight in self.networks.kernels:
+            if weight.grad is not None:
+                self.regularizer.penalize(weight, weight.grad)
+
+    @torch.no_grad()
+    def _constrain(self) -> None:
+        for weight in self.networks.kernels:
+            if weight.requires_grad:
+                self.regularizer.constrain(weight, sqrt_)
 
     def configure_gradient_clipping(
         self,
@@ -181,8 +205,8 @@ class StackModule(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,  # noqa: ARG002
     ) -> None:
         """Clip each network's gradients in its own mode, and freeze the networks that have diverged."""
-        assert isinstance(optimizer, StackedSGD)  # noqa: S101
-        clip_gradients([p.grad for p in self.parameters() if p.grad is not None], self.modes, self.thresholds)
+        assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
+        clip_gradients([p.grad for p in self.parameters() if p.grad is not None], self.modes)
         if not self.alive.all():
             optimizer.freeze(~self.alive)
 
@@ -245,5 +269,5 @@ class StackModule(pl.LightningModule):
         for logits, some_y in zip(self._logits(x), y.split(SCORED_AT_A_TIME), strict=True):
             targets = some_y.expand(size, -1)
             losses.append(cross_entropy(logits, targets))
-            correct += hits(logits, targets)
+            correct += correct_counts(logits, targets)
         return Scores(tree_sum(torch.cat(losses, 1)) / len(y), correct / len(y))

@@ -1,6 +1,6 @@
 """The tables' columns."""
 
-from pipeline.params import AXES
+from pipeline.grid import AXES
 
 KEY = [*AXES, "seed"]
 """The columns that say which network a row is about."""

@@ -2,24 +2,27 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.networks.seeds import generator
 
 
 class Epochs:
-    """Gives, once an epoch, all training samples' indices, each network's shuffled by its own seed.
+    """Gives, once an epoch, the indices of each network's training samples, shuffled by its own seed.
 
     Args:
         seeds: each network's.
-        samples: how many there are to train on.
+        samples: each network's, as indices; equally many.
         epoch: says which epoch it is, from 0; the order depends on seed and epoch alone.
     """
 
-    def __init__(self, seeds: Sequence[int], samples: int, epoch: Callable[[], int]) -> None:
-        self.seeds, self.samples, self.epoch = seeds, samples, epoch
+    def __init__(self, seeds: Sequence[int], samples: Sequence[NDArray[np.intp]], epoch: Callable[[], int]) -> None:
+        self.seeds, self.epoch = seeds, epoch
+        self.samples = torch.from_numpy(np.stack(samples))
 
     def __len__(self) -> int:
         """Return 1: an epoch is one order."""
@@ -27,8 +30,8 @@ class Epochs:
 
     def __iter__(self) -> Iterator[Int[Tensor, "network sample"]]:
         """Yield the epoch's order."""
+        count = self.samples.shape[1]
         orders = {
-            seed: torch.randperm(self.samples, generator=generator(seed, "order", self.epoch()))
-            for seed in set(self.seeds)
+            seed: torch.randperm(count, generator=generator(seed, "order", self.epoch())) for seed in set(self.seeds)
         }
-        yield torch.stack([orders[seed] for seed in self.seeds])
+        yield self.samples.gather(1, torch.stack([orders[seed] for seed in self.seeds]))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.params import Network
 from pipeline.training.names import MEASURES
 
 if TYPE_CHECKING:
@@ -35,37 +34,37 @@ class Outcome(NamedTuple):
     device: str
 
 
-def outcomes(module: "StackModule", device: str) -> dict[Network, Outcome]:
+def outcomes(module: "StackModule", device: str) -> list[Outcome]:
     """Return what each network of a trained stack came to, in the stack's order."""
     assert module.test is not None  # noqa: S101
-    networks = module.stack.networks
+    size = len(module.stack.recipes)
     alive, epochs = _numpy(module.alive), _numpy(module.epochs)
     # [epoch, metric, network]
     history = np.stack([[_numpy(score) for part in epoch for score in part] for epoch in module.history])
     test = np.stack([_numpy(score) for score in module.test])
     records = module.records
-    layers = len(module.networks.dense)
-    unknown = np.full((len(networks), layers), np.nan)
+    layers = module.networks.sites + 1
+    unknown = np.full((size, layers), np.nan)
     # [record, measure, network, layer]
     health = np.array([[record.get(name, unknown) for name in MEASURES] for record in records.values()], np.float32)
-    health = health.reshape(len(records), len(MEASURES), len(networks), layers)
+    health = health.reshape(len(records), len(MEASURES), size, layers)
     looked = np.array(list(records), np.int64)
     # What the stack did after a network diverged is no part of what that network came to.
     test[:, ~alive] = np.nan
-    return {
-        network: Outcome(
+    return [
+        Outcome(
             alive=bool(alive[k]),
             epochs=int(epochs[k]),
             history=history[: epochs[k], :, k],
             test=test[:, k],
             health_epochs=looked[looked <= epochs[k]],
             health=health[looked <= epochs[k], :, k],
-            seconds=module.seconds / len(networks),
-            stack_size=len(networks),
+            seconds=module.seconds / size,
+            stack_size=size,
             device=device,
         )
-        for k, network in enumerate(networks)
-    }
+        for k in range(size)
+    ]
 
 
 def _numpy(tensor: "Tensor") -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.params import Network, Verdicts
+from pipeline.config.schema import Verdicts
+from pipeline.grid import Network
 from pipeline.training.names import KEY, MEASURES, METRICS
 from pipeline.training.outcome import Outcome
 from pipeline.training.verdicts import Record, verdicts
@@ -54,7 +55,7 @@ def tabulate(outcomes: Mapping[Network, Outcome], thresholds: Verdicts) -> Resul
     scores = np.array([[*(o.history[-1] if o.alive else unknown), *o.test] for o in found], np.float64)
     networks = keys.assign(
         status=np.where(alive, "trained", "diverged"),
-        health=pd.Series(verdicts(alive, _last_records(found), thresholds), dtype="str"),
+        health=pd.Series(_verdicts(found, thresholds), dtype="str"),
         epochs=[outcome.epochs for outcome in found],
         **dict(zip((*METRICS, "test_loss", "test_accuracy"), scores.T, strict=True)),
     )
@@ -62,14 +63,27 @@ def tabulate(outcomes: Mapping[Network, Outcome], thresholds: Verdicts) -> Resul
         epoch=np.concatenate([np.arange(1, len(o.history) + 1) for o in found]),
         **_columns(METRICS, [o.history for o in found]),
     )
-    layers = found[0].health.shape[2]
-    health = _rows(keys, [len(o.health) * layers for o in found]).assign(
-        epoch=np.concatenate([o.health_epochs.repeat(layers) for o in found]),
-        layer=np.concatenate([np.tile(np.arange(1, layers + 1), len(o.health)) for o in found]),
+    sites = [outcome.health.shape[2] for outcome in found]
+    health = _rows(keys, [len(o.health) * count for o, count in zip(found, sites, strict=True)]).assign(
+        epoch=np.concatenate([o.health_epochs.repeat(count) for o, count in zip(found, sites, strict=True)]),
+        layer=np.concatenate(
+            [np.tile(np.arange(1, count + 1), len(o.health)) for o, count in zip(found, sites, strict=True)]
+        ),
         **_columns(MEASURES, [o.health.transpose(0, 2, 1).reshape(-1, len(MEASURES)) for o in found]),
     )
     timings = keys.assign(**{name: [getattr(o, name) for o in found] for name in ("seconds", "stack_size", "device")})
     return Results(networks, history, health, timings)
+
+
+def _verdicts(outcomes: list[Outcome], thresholds: Verdicts) -> list[str | None]:
+    """Return each network's verdict; those of equally many layers are judged together."""
+    found: dict[int, str | None] = {}
+    for layers in {outcome.health.shape[2] for outcome in outcomes}:
+        places = [place for place, outcome in enumerate(outcomes) if outcome.health.shape[2] == layers]
+        group = [outcomes[place] for place in places]
+        alive = np.array([outcome.alive for outcome in group])
+        found |= zip(places, verdicts(alive, _last_records(group), thresholds), strict=True)
+    return [found[place] for place in range(len(outcomes))]
 
 
 def _last_records(outcomes: list[Outcome]) -> Record | None:

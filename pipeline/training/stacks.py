@@ -1,12 +1,12 @@
-"""From networks to stacks: which networks are trained together, and how many at a time."""
+"""From recipes to stacks: which networks are trained together, and how many at a time."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
-from pipeline.data import Card
-from pipeline.params import BatchNormPlacement, Clipping, Network, Study
+from pipeline.grid import AXIS
+from pipeline.training.recipe import Graph, Recipe
 
 CACHE_BYTES = 16 * 2**20
 """What a stack's weights and gradients may take on a CPU, so that they stay in its last-level cache.
@@ -15,6 +15,13 @@ It holds 7 networks of 784-300-100-10. Small ones gain from company: those of 64
 network-epoch in stacks of 16, 32 and 70 (digits, ReLU, a bare loop on one thread).
 """
 LARGEST_CPU_STACK = 128
+CPU_ACTIVATION_BYTES = 2**29
+"""What a stack's activations may take on a CPU: of recurrent networks, it is they that are large, not the weights."""
+COPIES = 12
+"""Of a layer's outputs that are held while a batch is learned from: what backpropagation needs, and gradients.
+
+128 networks of 20 x 50 with batches of 64 took 368 MB, 10 copies; recurrent ones of 100 steps x 32 took 1.7 GB, 14.
+"""
 GPU_SHARE = 0.25
 """Share of a GPU's memory that a stack's weights, gradients and momenta may take; activations take the rest."""
 
@@ -22,40 +29,45 @@ GPU_SHARE = 0.25
 class Stack(NamedTuple):
     """Networks that share a compute graph and are trained as one module."""
 
-    activation: str
-    batch_norm: BatchNormPlacement
-    networks: tuple[Network, ...]
-    """In order of their clipping modes, so that each mode's networks are one slice."""
+    graph: Graph
+    recipes: tuple[Recipe, ...]
+    """In order of their clipping, so that those clipped alike are one slice."""
+
+    @classmethod
+    def of(cls, recipes: Sequence[Recipe]) -> "Stack":
+        """Return recipes of one graph as a stack."""
+        (graph,) = {Graph.of(recipe) for recipe in recipes}
+        return cls(graph, tuple(sorted(recipes, key=lambda recipe: AXIS["clipping"].order(recipe.cell.clipping))))
+
+    def halves(self) -> tuple["Stack", "Stack"]:
+        """Return two stacks, each with one half of the networks."""
+        half = -(-len(self.recipes) // 2)
+        return self._replace(recipes=self.recipes[:half]), self._replace(recipes=self.recipes[half:])
 
 
-def into_stacks(networks: Sequence[Network], size: int) -> list[Stack]:
-    """Group networks by activation and placement into stacks of at most ``size``."""
-    groups: dict[tuple[str, BatchNormPlacement], list[Network]] = defaultdict(list)
-    for network in networks:
-        groups[network.cell.activation, network.cell.batch_norm].append(network)
+def into_stacks(recipes: Sequence[Recipe], size: Callable[[Graph], int]) -> list[Stack]:
+    """Group recipes by graph into stacks of at most a size, which may depend on the graph."""
+    groups: dict[Graph, list[Recipe]] = defaultdict(list)
+    for recipe in recipes:
+        groups[Graph.of(recipe)].append(recipe)
     stacks = []
-    for (activation, batch_norm), members in sorted(groups.items()):
-        count = -(-len(members) // size)  # stacks of nearly equal size, rather than full ones and a remainder
+    for graph, members in groups.items():
+        count = -(-len(members) // size(graph))  # of nearly equal size, rather than full ones and a remainder
         bounds = [round(i * len(members) / count) for i in range(count + 1)]
-        for start, end in pairwise(bounds):
-            chosen = sorted(members[start:end], key=lambda network: get_args(Clipping).index(network.cell.clipping))
-            stacks.append(Stack(activation, batch_norm, tuple(chosen)))
+        stacks += [Stack.of(members[start:end]) for start, end in pairwise(bounds)]
     return stacks
 
 
-def widths_of(study: Study, card: Card) -> tuple[int, ...]:
-    """Return features, units of every hidden layer, classes."""
-    return (card.features, *study.hidden_widths, len(card.classes))
-
-
-def stack_size(widths: Sequence[int], memory: int | None) -> int:
+def stack_size(parameters: int, activations: int, memory: int | None) -> int:
     """Return how many networks to train at a time.
 
     Args:
-        widths: as `widths_of` gives them.
+        parameters: of one network.
+        activations: outputs of one network's layers, over a batch.
         memory: bytes of the GPU's memory; ``None`` on a CPU.
     """
-    parameters = sum(fan_in * fan_out + fan_out for fan_in, fan_out in pairwise(widths))
     if memory is None:
-        return max(1, min(LARGEST_CPU_STACK, CACHE_BYTES // (4 * 2 * parameters)))
-    return max(1, int(GPU_SHARE * memory) // (4 * 3 * parameters))
+        fitting = min(CACHE_BYTES // (4 * 2 * parameters), CPU_ACTIVATION_BYTES // (4 * COPIES * activations))
+        return max(1, min(LARGEST_CPU_STACK, fitting))
+    share = int(GPU_SHARE * memory)
+    return max(1, min(share // (4 * 3 * parameters), share // (4 * COPIES * activations)))

@@ -8,93 +8,30 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 from safetensors.numpy import save as to_bytes
 
-from pipeline.closure import ROOT, closure
-from pipeline.data import Card
-from pipeline.params import Network, Params, Study
-from pipeline.training.checkpoints import NETWORKS, EpochCheckpoint, SealedIO
+from pipeline.networks.stack import Weights
+from pipeline.training.atomic import UNFINISHED, atomic_write, read_verified
+from pipeline.training.checkpoints import NETWORKS, EpochCheckpoint, VerifiedIO
 from pipeline.training.outcome import Outcome
-from pipeline.training.place import place
-from pipeline.training.sealed import UNFINISHED, read_sealed, write_sealed
-from pipeline.training.stacks import widths_of
+from pipeline.training.recipe import Recipe
 
 DEFAULT_FOLDER = Path(".networks")
 SUFFIX, WEIGHTS_SUFFIX = ".network", ".weights"
 CHECKPOINTS, CHECKPOINT_SUFFIX = "unfinished", ".checkpoint"
 ASIDE = "set-aside"
-CODE = "pipeline/training/engine.py"
-"""Where training begins: this file, and all that it imports, determine what a network comes to."""
 PLAIN = ("alive", "epochs", "seconds", "stack_size", "device")
 """Fields of an outcome that are no arrays."""
 
 T = TypeVar("T")
-Weights = dict[str, NDArray[np.generic]]
-
-
-class Origin(NamedTuple):
-    """What networks of a study have in common."""
-
-    study: Study
-    params: Params
-    card: Card
-    device: str
-    """``cpu``, or the GPU's name."""
-
-    def describe(self, network: Network) -> dict[str, Any]:
-        """Return all that determines what a network comes to."""
-        cell, params = network.cell, self.params
-        shared: dict[str, Any] = {"activation": getattr(params.activations, cell.activation).model_dump()}
-        if cell.batch_norm != "none":
-            shared["batch_norm"] = params.batch_norm.model_dump()
-        if cell.clipping != "none":
-            shared["clipping"] = getattr(params.clipping, cell.clipping)
-        return {
-            "network": [*cell, network.seed],
-            "widths": widths_of(self.study, self.card),
-            "training": self.study.training.model_dump(),
-            "settings": shared,
-            "health": params.health.model_dump(exclude={"verdicts"}),
-            "data": self.card.sha256,
-            "code": code_digest(),
-            "place": place(self.device),
-        }
-
-    def digest(self, network: Network) -> str:
-        """Return a network's key in the store."""
-        return hashlib.sha256(json.dumps(self.describe(network), sort_keys=True).encode()).hexdigest()
-
-
-@lru_cache
-def code_digest(start: str = CODE) -> str:
-    """Return a digest of a file and all the code that it needs: by default, what determines what a network comes to."""
-    digest = hashlib.sha256()
-    for file in sorted(closure(start)):
-        digest.update(f"{file}\0".encode() + (ROOT / file).read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-N_contra = TypeVar("N_contra", bound=Hashable, contravariant=True)
-
-
-class Keys(Protocol[N_contra]):
-    """Knows the networks' keys."""
-
-    def digest(self, network: N_contra, /) -> str:
-        """Return a network's key in the store."""
-
-
-N = TypeVar("N", bound=Hashable)
 
 
 class NetworkStore:
@@ -108,21 +45,19 @@ class NetworkStore:
         self.folder = folder or Path(os.environ.get("NETWORK_STORE") or DEFAULT_FOLDER)
         self._warned = False
 
-    def load_all(self, networks: Sequence[N], origin: Keys[N]) -> dict[N, Outcome]:
+    def load_all(self, recipes: Iterable[Recipe]) -> dict[Recipe, Outcome]:
         """Return those of some networks that are here and whole."""
-        found = {network: self.load(origin.digest(network)) for network in networks}
-        return {network: outcome for network, outcome in found.items() if outcome is not None}
+        found = {recipe: self.load(recipe.key) for recipe in recipes}
+        return {recipe: outcome for recipe, outcome in found.items() if outcome is not None}
 
-    def save_all(
-        self, outcomes: Mapping[N, Outcome], origin: Keys[N], weights: Mapping[N, Weights] | None = None
-    ) -> None:
+    def save_all(self, outcomes: Mapping[Recipe, Outcome], weights: Mapping[str, Weights] | None = None) -> None:
         """Keep what a stack came to, in place of its checkpoint; where that cannot be written, say so and go on."""
         try:
-            for network, outcome in outcomes.items():
-                self.save(origin.digest(network), outcome)
-            for network, arrays in (weights or {}).items():
-                write_sealed(self._path(origin.digest(network), WEIGHTS_SUFFIX), to_bytes(arrays))
-            self.checkpoint(list(outcomes), origin).path.unlink(missing_ok=True)
+            for recipe, outcome in outcomes.items():
+                self.save(recipe.key, outcome)
+            for key, arrays in (weights or {}).items():
+                atomic_write(self._path(key, WEIGHTS_SUFFIX), to_bytes(dict(arrays)))
+            self.checkpoint(list(outcomes)).path.unlink(missing_ok=True)
         except OSError as error:
             if not self._warned:
                 print(
@@ -134,7 +69,7 @@ class NetworkStore:
 
     def load(self, digest: str) -> Outcome | None:
         """Return an entry; ``None`` where there is none, or where it was damaged: then it is set aside."""
-        return self._read(self._path(digest), lambda path: _decoded(read_sealed(path), digest))
+        return self._read(self._path(digest), lambda path: _decoded(read_verified(path), digest))
 
     def save(self, digest: str, outcome: Outcome) -> None:
         """Write an entry, whole or not at all.
@@ -142,30 +77,30 @@ class NetworkStore:
         Raises:
             OSError: the folder cannot be written, or the disk is full.
         """
-        write_sealed(self._path(digest), _encoded(outcome, digest))
+        atomic_write(self._path(digest), _encoded(outcome, digest))
 
     def load_weights(self, digest: str) -> Weights | None:
         """Return a network's weights by name; ``None`` as for `load`."""
-        return self._read(self._path(digest, WEIGHTS_SUFFIX), lambda path: load(read_sealed(path)))
+        return self._read(self._path(digest, WEIGHTS_SUFFIX), lambda path: load(read_verified(path)))
 
-    def checkpoint(self, networks: Sequence[N], origin: Keys[N]) -> EpochCheckpoint:
+    def checkpoint(self, recipes: Sequence[Recipe]) -> EpochCheckpoint:
         """Return what keeps a stack's state after its epochs."""
-        digests = [origin.digest(network) for network in networks]
-        name = hashlib.sha256("".join(digests).encode()).hexdigest()
-        return EpochCheckpoint(self.folder / CHECKPOINTS / f"{name}{CHECKPOINT_SUFFIX}", digests)
+        keys = [recipe.key for recipe in recipes]
+        name = hashlib.sha256("".join(keys).encode()).hexdigest()
+        return EpochCheckpoint(self.folder / CHECKPOINTS / f"{name}{CHECKPOINT_SUFFIX}", keys)
 
     def checkpoints(self) -> dict[Path, list[str]]:
         """Return the digests of the networks in each checkpoint that is whole."""
-        found = {path: self._read(path, SealedIO().load_checkpoint) for path in self._checkpoint_files()}
+        found = {path: self._read(path, VerifiedIO().load_checkpoint) for path in self._checkpoint_files()}
         return {path: checkpoint[NETWORKS] for path, checkpoint in found.items() if checkpoint is not None}
 
-    def unfinished(self, networks: Sequence[Network], origin: Origin) -> dict[Path, tuple[Network, ...]]:
+    def unfinished(self, recipes: Iterable[Recipe]) -> list[tuple[Recipe, ...]]:
         """Return the stacks that have a checkpoint, of which nothing but some of these networks are a part."""
-        left = {origin.digest(network): network for network in networks}
-        stacks = {}
-        for path, digests in self.checkpoints().items():
-            if left.keys() >= {*digests}:
-                stacks[path] = tuple(left.pop(digest) for digest in digests)
+        left = {recipe.key: recipe for recipe in recipes}
+        stacks = []
+        for keys in self.checkpoints().values():
+            if left.keys() >= {*keys}:
+                stacks.append(tuple(left.pop(key) for key in keys))
         return stacks
 
     def entries(self) -> Iterator[Path]:

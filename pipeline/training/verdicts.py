@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.params import Verdicts
+from pipeline.config.schema import Verdicts
 
 Record = dict[str, NDArray[np.floating]]
 """For each measure ``[network, layer]``, hidden layers from the lowest, then the output layer."""

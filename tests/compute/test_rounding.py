@@ -97,22 +97,40 @@ def test_this_process_is_settled_too() -> None:
 TRAINING = """
 from pipeline.data.prepare import prepare
 from pipeline.evaluation.golden import fingerprint
-from pipeline.params import ACTIVATIONS, load_params
-from pipeline.training.engine import train_networks
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.architectures import ARCHITECTURES
+from pipeline.axes.initializers import INITIALIZERS
+from pipeline.axes.normalization import NORMALIZATIONS
+from pipeline.axes.optimizers import OPTIMIZERS
+from pipeline.axes.regularizers import REGULARIZERS
+from pipeline.config import load_params
+from pipeline.training.study import train_networks
 params = load_params()
 mini = params.study("mini")
-every = mini.grid[0].model_copy(update=dict(
-    initializer=("lecun_normal", "critical"), activation=ACTIVATIONS,
-    learning_rate=(0.05,), seed=(0, 1)))
+def block(**levels):
+    own = dict(clipping=("none",), learning_rate=(0.05,), seed=(0, 1))
+    return mini.grid[1].model_copy(update=own | levels)
+def without(names, one):
+    return tuple(name for name in names if name != one)
+grid = (
+    block(initializer=("lecun_normal", "critical"), activation=without(ACTIVATIONS.names, "softplus"),
+          normalization=("none", "before", "after")),
+    block(initializer=without(INITIALIZERS.names, "critical"), activation=("softplus",)),
+    block(normalization=NORMALIZATIONS.names, label_noise=(0.25,)),
+    block(optimizer=OPTIMIZERS.names),
+    block(regularization=REGULARIZERS.names),
+    block(architecture=ARCHITECTURES.names, hidden=("8x25",), train_fraction=(0.5,)),
+    *mini.grid[1:],
+)
 study = mini.model_copy(update=dict(
-    hidden=(50, 9), grid=(every, *mini.grid[1:]), training=mini.training.model_copy(update=dict(epochs=2))))
+    hidden=(50, 9), grid=grid, training=mini.training.model_copy(update=dict(epochs=2))))
 compute = dict(workers=WORKERS, stack_size=SIZE)
 params = params.model_copy(update=dict(compute=params.compute.model_copy(update=compute)))
 tables = train_networks("mini", study, params, prepare(study.data), study.networks())
 print(*(fingerprint(table) for table in tables[:3]))
 """
 TRAIN = f"WORKERS, SIZE = 1, 'auto'\n{TRAINING}"
-"""Every activation, placement and clipping, in layers that are no multiple of any vector's width."""
+"""Every level of every axis, in layers that are no multiple of any vector's width."""
 
 
 @pytest.fixture(scope="module")

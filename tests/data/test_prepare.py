@@ -2,14 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from sklearn.datasets import load_digits
 
 from pipeline import data
+from pipeline.config.data import OfficialSplit, StratifiedSplit
 from pipeline.data.prepare import fit_scaler, prepare, split_indices
 from pipeline.data.samples import Samples
 from pipeline.errors import DataError
-from pipeline.params import OfficialSplit, StratifiedSplit
 from tests.damage import Flip, flipped, flips
 
 STRATIFIED = StratifiedSplit(kind="stratified", validation=0.2, test=0.2, seed=0)
@@ -85,6 +85,7 @@ def saved(digits: data.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.mark.parametrize("name", ["arrays.safetensors", "card.json"])
 @given(flip=flips)
+@example(flip=(0.47982499446762567, 0))  # of card.json: the 17th digit of a factor, which changes no float
 @settings(max_examples=60, deadline=None)
 def test_a_flipped_bit_in_a_prepared_dataset_is_noticed(saved: Path, name: str, flip: Flip) -> None:
     with flipped(saved / name, flip), pytest.raises(DataError, match="damaged"):

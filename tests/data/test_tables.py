@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from pipeline.config.data import StratifiedSplit, TableData
 from pipeline.data import tables
 from pipeline.data.prepare import fit_scaler, prepare
 from pipeline.data.samples import Samples
 from pipeline.errors import DataError
-from pipeline.params import StratifiedSplit, TableData
 
 SPLIT = StratifiedSplit(kind="stratified", validation=0.25, test=0.25, seed=0)
 FRAME = pd.DataFrame({"a": [1.0, 2.5, 3.0, 4.0], "b": [1, 0, 1, 0], "kind": ["x", "y", "x", "y"]})

@@ -96,7 +96,7 @@ def test_a_click_on_a_cell_shows_its_curves_and_layers(browser, ran: Clone) -> N
     page, dialog = report.page, report.page.locator("dialog")
     page.locator("button[data-cell]", has_text="0.").first.click()
     assert dialog.is_visible()
-    assert re.match(r"relu · glorot_uniform · lr 0\.\d+$", dialog.locator("h2").inner_text())
+    assert re.match(r"glorot_uniform · relu · lr 0\.\d+$", dialog.locator("h2").inner_text())
     for chart in ("curve", "gradient", "activation_sd", "dead"):
         dialog.locator(f"[data-cell-chart={chart}] svg").wait_for()
     page.keyboard.press("Escape")
@@ -113,7 +113,7 @@ def test_cells_are_reached_by_keyboard(browser, ran: Clone) -> None:
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.cell") == first.nth(1).get_attribute("data-cell")
     page.keyboard.press("Enter")
-    assert page.locator("dialog h2").inner_text().startswith("relu · glorot_uniform")
+    assert page.locator("dialog h2").inner_text().startswith("glorot_uniform · relu")
     page.locator("dialog .close").click()
     page.close()
 
@@ -180,7 +180,7 @@ def ui(ran: Clone) -> Iterator[str]:
 def test_the_mlflow_ui_shows_the_study_and_its_cells(browser, ui: str, ran: Clone, mini) -> None:
     client = MlflowClient(f"sqlite:///{ran.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("mini").experiment_id
-    name = "relu · he_normal · clip value · lr 0.1"
+    name = "he_normal · relu · clip by value · lr 0.1"
     (cell,) = client.search_runs([experiment], f"attributes.run_name = '{name}'")
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.goto(f"{ui}/#/experiments/{experiment}/runs")

@@ -59,7 +59,7 @@ def test_runs_that_are_killed_at_random_moments_end_in_equal_bytes(clone: Clone,
     began = time.monotonic()
     undisturbed.wait()
     whole = time.monotonic() - began
-    clone.dvc("repro", "--force", "--single-item", "evaluate@mini")
+    clone.dvc("repro", "--force", "--single-item", "champion@mini", "evaluate@mini")
     expected = contents(clone)
     chance = random.Random(0)  # noqa: S311
     kills = runs = 0
@@ -81,13 +81,13 @@ def test_runs_that_are_killed_at_random_moments_end_in_equal_bytes(clone: Clone,
     assert runs >= 2
 
 
-def test_what_a_killed_dvc_leaves_half_written_is_mended(clone: Clone) -> None:
+def test_what_a_killed_dvc_leaves_half_written_is_set_aside(clone: Clone) -> None:
     lock = clone.folder / "dvc.lock"
     whole = lock.read_text()
     lock.write_text(whole[:-10])
     assert clone.dvc("status", check=False).returncode != 0
-    assert "dvc.lock cannot be read" in clone.python("-m", "stages.mend").stdout
-    assert clone.python("-m", "stages.mend").stdout == ""
+    assert "dvc.lock cannot be read" in clone.python("-m", "stages.repair").stdout
+    assert clone.python("-m", "stages.repair").stdout == ""
     assert (clone.folder / "dvc.lock.damaged").read_text() == whole[:-10]
     assert clone.dvc("status").returncode == 0
 

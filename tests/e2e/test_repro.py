@@ -31,6 +31,7 @@ def test_dvc_repro_runs_every_stage_of_the_study(clone: Clone, mini) -> None:
         "train@mini",
         "propagation@mini",
         "transfer@mini",
+        "champion@mini",
         "evaluate@mini",
         "probes",
         "claims",
@@ -99,14 +100,14 @@ def test_editing_the_report_trains_nothing(clone: Clone) -> None:
 
 
 def test_a_champion_that_does_not_repeat_is_shown_and_stops_nothing(clone: Clone) -> None:
-    code = clone.folder / "pipeline/evaluation/champion.py"
+    code = clone.folder / "pipeline/experiments/champion.py"
     text = code.read_text()
     off = text.replace("- float(before[score]))", "- float(before[score])) + 0.5")
     assert off != text
     code.write_text(off)
     done = clone.dvc("repro")
     code.write_text(text)
-    assert ran(done.stdout) == ["evaluate@mini", "claims", "report"]
+    assert ran(done.stdout) == ["champion@mini", "evaluate@mini", "claims", "report"]
     assert "came out different when trained again" in done.stderr
     metrics = json.loads((clone.folder / "results/mini/metrics.json").read_text())
     assert metrics["champion"]["reproduced"] == "no"
@@ -185,7 +186,7 @@ def test_a_source_archive_runs_in_any_folder_and_any_surroundings(tmp_path: Path
     archive.make(".dvc/tmp/ready", "check")
     bare = {"HOME": "/nonexistent", "LANG": "C", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
     done = archive.dvc("repro", "evaluate@mini", **bare)
-    assert ran(done.stdout) == ["prepare@mini", "train@mini", "evaluate@mini"]
+    assert ran(done.stdout) == ["prepare@mini", "train@mini", "champion@mini", "evaluate@mini"]
     assert "up to date" in archive.dvc("status", "evaluate@mini").stdout
     (folder / "report").mkdir()
     (folder / "report" / "index.html").touch()

@@ -5,13 +5,14 @@ from scipy import stats
 
 from pipeline.evaluation.cells import SCORES, chance_limit, interval, summarize_cells
 from pipeline.evaluation.names import health_name
-from pipeline.params import AXES
+from pipeline.grid import AXES
+from tests.building import cell
 
 
 def networks(scores: dict[float, list[float | None]]) -> pd.DataFrame:
     """One setting at some learning rates; ``None`` is a network that diverged."""
     rows = [
-        ("he_normal", "relu", "none", "none", rate, seed)
+        (*cell(learning_rate=rate), seed)
         + (("trained", "healthy") if score is not None else ("diverged", "diverged"))
         + (score if score is not None else np.nan,) * len(SCORES)
         for rate, values in scores.items()
@@ -49,9 +50,9 @@ def test_an_interval_covers_the_mean_as_often_as_it_claims() -> None:
 
 def test_failures_are_counted_apart_from_scores(digits) -> None:
     cells = summarize_cells(networks({0.1: [0.9, 0.8, None, 0.1]}), digits.card, 0.95)
-    (cell,) = cells.to_dict("records")
-    assert (cell["networks"], cell["diverged"], cell["at_chance"]) == (4, 1, 1)
-    assert cell["val_accuracy_mean"] == pytest.approx(0.6)
+    (row,) = cells.to_dict("records")
+    assert (row["networks"], row["diverged"], row["at_chance"]) == (4, 1, 1)
+    assert row["val_accuracy_mean"] == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +69,9 @@ def test_the_best_learning_rate_diverges_least_then_scores_best_on_validation(sc
 
 
 def test_one_seed_gives_a_mean_and_no_interval(digits) -> None:
-    (cell,) = summarize_cells(networks({0.1: [0.9]}), digits.card, 0.95).to_dict("records")
-    assert cell["val_accuracy_mean"] == 0.9
-    assert np.isnan(cell["val_accuracy_low"])
+    (row,) = summarize_cells(networks({0.1: [0.9]}), digits.card, 0.95).to_dict("records")
+    assert row["val_accuracy_mean"] == 0.9
+    assert np.isnan(row["val_accuracy_low"])
 
 
 def test_chance_is_what_the_most_frequent_class_gets_and_two_standard_errors(digits) -> None:

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pipeline.evaluation.claims.entries import CLAIMS, activations_differ
-from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables, paired
+from pipeline.axes.activations import LeakyReLU
+from pipeline.evaluation.claims.comparison import paired
+from pipeline.evaluation.claims.entries import CLAIMS
+from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables
 from pipeline.evaluation.claims.ledger import (
     Claim,
     Finding,
@@ -20,9 +22,11 @@ from pipeline.evaluation.claims.ledger import (
     keep_ledger,
     surprises,
 )
-from pipeline.evaluation.probes import clipping_angles, input_moments, signal_drifts, step_times, variance_ratios
+from pipeline.evaluation.claims.questions import activations_differ
 from pipeline.evaluation.statistics import Interval
-from pipeline.training.names import MEASURES
+from pipeline.experiments.probes import clipping_angles, input_moments, signal_drifts, step_times, variance_ratios
+from pipeline.training.names import KEY, MEASURES
+from tests.building import cell
 from tests.conftest import ROOT
 
 ACTIVATIONS = ("sigmoid", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_sigmoid", "swish", "mish")
@@ -102,7 +106,13 @@ def test_effects_without_spread_leave_no_doubt() -> None:
 def test_pairs_are_of_one_seed_and_setting() -> None:
     first = pd.DataFrame({"initializer": ["a", "b", "a"], "seed": [0, 0, 1], "score": [3.0, 5.0, 9.0]})
     second = pd.DataFrame({"initializer": ["b", "a", "c"], "seed": [0, 0, 1], "score": [1.0, 2.0, 0.0]})
-    np.testing.assert_array_equal(paired(first, second, "score"), [((3 - 2) + (5 - 1)) / 2])
+    np.testing.assert_array_equal(paired(first, second, "score", ["initializer"]), [((3 - 2) + (5 - 1)) / 2])
+
+
+def test_rows_that_are_alike_in_all_that_makes_a_pair_are_refused() -> None:
+    one = pd.DataFrame({"initializer": ["a"], "seed": [0], "score": [3.0]})
+    with pytest.raises(pd.errors.MergeError):
+        paired(pd.concat([one, one]), one, "score", ["initializer"])
 
 
 def test_a_family_without_effects_is_seldom_found_to_have_any() -> None:
@@ -118,17 +128,15 @@ def test_a_family_without_effects_is_seldom_found_to_have_any() -> None:
 
 def study(mini, generator: np.random.Generator, effects: dict[str, float]) -> StudyTables:
     """Return a study of noise, in which some activations are better by so much."""
-    axes = product(
-        ("lecun_normal", "he_normal"), ACTIVATIONS, ("none", "before", "after"), ("none",), (0.01, 0.1), SEEDS
-    )
-    names = ["initializer", "activation", "batch_norm", "clipping", "learning_rate", "seed"]
-    networks = pd.DataFrame(axes, columns=names).assign(status="trained", health="healthy", epochs=2)
+    cells = product(("lecun_normal", "he_normal"), ACTIVATIONS, ("none", "before", "after"), ("none",), (0.01, 0.1))
+    rows = [(*cell(*levels), seed) for levels in cells for seed in SEEDS]
+    networks = pd.DataFrame(rows, columns=KEY).assign(status="trained", health="healthy", epochs=2)
     planted = networks["activation"].map(effects).fillna(0.0).to_numpy()
     for score in ("val_accuracy", "test_accuracy"):
         networks[score] = 0.8 + planted + generator.normal(0, 0.03, size=len(networks))
-    history = networks[names].merge(pd.DataFrame({"epoch": [1, 2]}), how="cross")
+    history = networks[KEY].merge(pd.DataFrame({"epoch": [1, 2]}), how="cross")
     history["val_accuracy"] = networks["val_accuracy"].repeat(2).to_numpy()
-    layers = networks[names].merge(pd.DataFrame({"layer": [1, 2]}), how="cross").assign(epoch=0)
+    layers = networks[KEY].merge(pd.DataFrame({"layer": [1, 2]}), how="cross").assign(epoch=0)
     layers = layers.assign(**dict.fromkeys(MEASURES, 1.0))
     return StudyTables(mini, networks, history, layers, pd.DataFrame())
 
@@ -162,14 +170,8 @@ def test_planted_effects_are_found_with_their_sign(mini) -> None:
 
 
 @pytest.fixture(scope="module")
-def probes(params) -> Probes:
-    return Probes(
-        variance_ratios(params),
-        signal_drifts(params),
-        input_moments(params),
-        clipping_angles(params),
-        step_times(params),
-    )
+def probes() -> Probes:
+    return Probes(variance_ratios(), signal_drifts(), input_moments(), clipping_angles(), step_times())
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +193,7 @@ def test_every_claim_is_an_entry_of_the_metrics(ledger) -> None:
 
 def test_findings_say_where_they_were_made(ledger) -> None:
     table = as_table(ledger).set_index(["claim", "view", "study", "setting"])
-    one = table.loc[("leaky-beats-relu", "best", "noise", "batch_norm=none; compared=leaky_relu − relu")]
+    one = table.loc[("leaky-beats-relu", "best", "noise", "normalization=none; compared=leaky_relu − relu")]
     assert one["pairs"] == 5
     assert one["low"] <= one["effect"] <= one["high"]
 
@@ -200,8 +202,8 @@ def test_a_finding_can_be_computed_again_from_the_tables(mini) -> None:
     tables = study(mini, np.random.default_rng(4), {})
     (line,) = keep_ledger([c for c in CLAIMS if c.id == "leaky-beats-relu"], Evidence({"s": tables}))
     assert line.fixed is not None
-    found = {one.setting["batch_norm"]: one for one, _, _ in line.fixed.findings}
-    plain = tables.networks.query("learning_rate == 0.01 and batch_norm == 'none'")
+    found = {one.setting["normalization"]: one for one, _, _ in line.fixed.findings}
+    plain = tables.networks.query("learning_rate == 0.01 and normalization == 'none'")
     accuracy = plain.pivot_table(index="seed", columns="activation", values="test_accuracy")
     effects = 100 * (accuracy["leaky_relu"] - accuracy["relu"])
     assert found["none"].effect.estimate == pytest.approx(effects.mean())
@@ -274,9 +276,9 @@ def test_glorot_loses_what_fan_in_and_fan_out_differ_by(probes) -> None:
         assert means.loc[shape, "backward"] == pytest.approx(np.log(fan_out / 200), abs=0.02)
 
 
-def test_signals_drift_by_what_theory_says(probes, params) -> None:
+def test_signals_drift_by_what_theory_says(probes) -> None:
     drifts = probes.drifts.groupby("activation")["drift"].mean()
-    slope = params.activations.leaky_relu.slope
+    slope = LeakyReLU().slope
     assert drifts["relu"] == pytest.approx(0, abs=0.5)
     assert drifts["leaky_relu"] == pytest.approx(19 * np.log(1 + slope**2), abs=0.5)  # He's gain is made for ReLU
     assert drifts["prelu"] == pytest.approx(drifts["relu"], abs=1e-6)  # its slope starts at 0
@@ -290,14 +292,14 @@ def test_only_the_global_norm_leaves_the_direction(probes) -> None:
     assert largest.loc["value", "min"] > 1
 
 
-def test_probes_come_out_the_same(params, probes) -> None:
+def test_probes_come_out_the_same(probes) -> None:
     for name, again in (
         ("variances", variance_ratios),
         ("drifts", signal_drifts),
         ("moments", input_moments),
         ("angles", clipping_angles),
     ):
-        pd.testing.assert_frame_equal(getattr(probes, name), again(params))
+        pd.testing.assert_frame_equal(getattr(probes, name), again())
 
 
 def test_every_kind_of_network_is_timed_in_every_round(probes) -> None:

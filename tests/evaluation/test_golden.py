@@ -1,6 +1,5 @@
 """What is kept of results, and what is said where others differ from it."""
 
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -13,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.reproducible_cost import DOC, OUT, table
+from pipeline.axes.initializers import INITIALIZERS, Variances
 from pipeline.compute.rounding import current
 from pipeline.errors import DataError
 from pipeline.evaluation.golden import GOLDEN, compare, describe, fingerprint, load_record, record, save_record
-from pipeline.networks import stack
-from pipeline.theory import initializers
-from pipeline.training.engine import train_networks
-from pipeline.training.place import place, save_place
+from pipeline.networks import initializers
+from pipeline.training.platform import platform_fingerprint, save_platform
+from pipeline.training.study import train_networks
 from stages import drift, verify
 from tests.conftest import ROOT
 
@@ -50,7 +49,7 @@ def study(mini):
 
 def trained(study, params, digits):
     results = train_networks("mini", study, params, digits, study.networks())
-    return results, record("mini", study, params, results._asdict(), place("cpu"))
+    return results, record("mini", study, params, results._asdict(), platform_fingerprint("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +85,13 @@ def test_other_parameters_are_not_compared(kept) -> None:
 def test_an_initializers_constant_that_changed_by_2_percent_is_drift_and_is_named(
     kept, study, params, digits, monkeypatch
 ) -> None:
-    entry = initializers.INITIALIZERS["he_normal"]
-    changed = dataclasses.replace(
-        entry, scale=lambda at: (found := entry.scale(at))._replace(weight=1.02 * found.weight)
-    )
-    monkeypatch.setitem(initializers.INITIALIZERS, "he_normal", changed)
+    he_normal = INITIALIZERS["he_normal"]
+    variances = he_normal.variances
+
+    def off(self, layer) -> Variances:
+        return (found := variances(self, layer))._replace(weight=1.02 * found.weight)
+
+    monkeypatch.setattr(he_normal, "variances", off)
     found = compare(trained(study, params, digits)[1], kept)
     assert found.status == "drifted"
     drifted = found.cells[found.cells["status"] == "drifted"]
@@ -98,7 +99,7 @@ def test_an_initializers_constant_that_changed_by_2_percent_is_drift_and_is_name
     assert set(found.cells.loc[found.cells["status"] != "equal", "initializer"]) == {"he_normal"}
     message = describe("mini", found)
     assert "what they have in common: initializer he_normal (and every such cell has changed)\n" in message
-    assert re.search(r"(relu|selu|rrelu) · he_normal.* · lr .*: initial_signal differs by \+0\.0198", message)
+    assert re.search(r"he_normal · (relu|selu|rrelu).* · lr .*: initial_signal differs by \+0\.0198", message)
 
 
 def test_differences_as_small_as_roundings_are_noise(kept) -> None:
@@ -117,7 +118,7 @@ def folders(study, params, digits, tmp_path: Path, monkeypatch) -> Path:
     results, kept = trained(study, params, digits)
     for name in ("results", "other"):
         results.save(tmp_path / name / "mini")
-        save_place(place("cpu"), tmp_path / name / "mini")
+        save_platform(platform_fingerprint("cpu"), tmp_path / name / "mini")
     save_record(kept, tmp_path / "golden")
     for module in (verify, drift):
         monkeypatch.setattr(module, "GOLDEN", tmp_path / "golden")
@@ -153,15 +154,15 @@ def test_verify_passes_where_the_bits_are_the_same(capsys) -> None:
 
 @pytest.mark.usefixtures("folders")
 def test_verify_fails_where_one_bit_of_one_weight_is_another(capsys, monkeypatch) -> None:
-    draw = stack.draw
+    draw = initializers.draw
 
-    def flipped(laws, variances, seeds, purpose, rows, columns):
-        weights = draw(laws, variances, seeds, purpose, rows, columns)
+    def flipped(distributions, variances, seeds, purpose, rows, columns):
+        weights = draw(distributions, variances, seeds, purpose, rows, columns)
         if purpose == ("weights", 0):
             weights.view(torch.int32)[0, 20, 0] ^= 1  # of a pixel that is not always 0
         return weights
 
-    monkeypatch.setattr(stack, "draw", flipped)
+    monkeypatch.setattr(initializers, "draw", flipped)
     with pytest.raises(SystemExit, match="DIFFERENT, though device, kernels and libraries are those of the record"):
         verify.main()
     said = capsys.readouterr().out
@@ -173,7 +174,7 @@ def test_verify_says_what_explains_other_bits(folders: Path, capsys) -> None:
     file = folders / "golden" / "mini.json"
     kept = json.loads(file.read_text())
     kept["digest"] = "0" * 64
-    kept["place"]["rounding"]["blas"] = "another"
+    kept["platform"]["rounding"]["blas"] = "another"
     file.write_text(json.dumps(kept))
     verify.main()
     said = capsys.readouterr().out

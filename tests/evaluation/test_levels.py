@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from pipeline.evaluation.levels import summarize_levels
+from pipeline.training.names import KEY
+from tests.building import cell
 
 ACTIVATIONS, INITIALIZERS, NORMS = ("relu", "sigmoid", "tanh"), ("he_normal", "lecun_normal"), ("none", "before")
 WORTH = {"relu": 0.1, "tanh": 0.0, "sigmoid": -0.3}
@@ -14,12 +16,13 @@ WORTH = {"relu": 0.1, "tanh": 0.0, "sigmoid": -0.3}
 
 def tables(rates: tuple[float, ...] = (0.01, 0.1)) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return networks whose accuracy depends on activation, a little on the seed, and is better at the highest rate."""
-    names = ["activation", "initializer", "batch_norm", "clipping", "learning_rate", "seed"]
-    networks = pd.DataFrame(product(ACTIVATIONS, INITIALIZERS, NORMS, ["none"], rates, range(4)), columns=names)
+    cells = [cell(*levels) for levels in product(INITIALIZERS, ACTIVATIONS, NORMS, ["none"], rates)]
+    networks = pd.DataFrame([(*one, seed) for one in cells for seed in range(4)], columns=KEY)
     networks = networks.assign(status="trained", health="healthy", epochs=3)
     accuracy = 0.7 + networks["activation"].map(WORTH) + 0.01 * networks["seed"]
     networks["val_accuracy"] = networks["test_accuracy"] = accuracy + 0.05 * (networks["learning_rate"] == max(rates))
-    history = networks[[*names, "val_accuracy"]].merge(pd.DataFrame({"epoch": [1, 2, 3]}), how="cross")
+    networks["train_accuracy"] = networks["test_accuracy"] + 0.03 * (networks["activation"] == "tanh")
+    history = networks[[*KEY, "val_accuracy"]].merge(pd.DataFrame({"epoch": [1, 2, 3]}), how="cross")
     history["val_accuracy"] *= history["epoch"] / 3
     return networks, history
 
@@ -36,12 +39,22 @@ def test_levels_have_their_accuracy_and_rank() -> None:
     assert levels["mean_rank"].to_dict() == {"relu": 1.0, "tanh": 2.0, "sigmoid": 3.0}
     assert (levels["accuracy_low"] < levels["accuracy"]).all()
     assert (levels["networks"] == 16).all()
+    assert levels["gap"].to_dict() == pytest.approx({"relu": 0, "tanh": 0.03, "sigmoid": 0})
 
 
 def test_the_fixed_view_is_at_the_lowest_of_equally_frequent_rates() -> None:
     table = summarize_levels(*tables(), 0.1, 0.1, 0.95).table
     best, fixed = (rows(table, view)["accuracy"] for view in ("best", "fixed"))
     np.testing.assert_allclose(best - fixed, 0.05)
+
+
+def test_the_fixed_view_is_at_the_rate_of_most_of_all_networks() -> None:
+    networks, history = tables()
+    few = networks[(networks["learning_rate"] == 0.1) & (networks["normalization"] == "none")]
+    few = few[few["activation"] == "relu"].assign(clipping="norm")
+    table = summarize_levels(pd.concat([networks, few]), history, 0.1, 0.1, 0.95).table
+    best, fixed = (rows(table, view)["accuracy"] for view in ("best", "fixed"))
+    np.testing.assert_allclose(best, fixed)
 
 
 def test_activation_explains_what_it_alone_decides() -> None:
@@ -72,7 +85,7 @@ def test_epochs_are_counted_until_nine_tenths_of_the_best() -> None:
 
 def test_a_level_that_was_not_combined_with_all_others_has_no_rank() -> None:
     networks, history = tables()
-    extra = networks[(networks["activation"] == "relu") & (networks["batch_norm"] == "none")]
+    extra = networks[(networks["activation"] == "relu") & (networks["normalization"] == "none")]
     networks = pd.concat([networks, extra.assign(initializer="standard_normal")])
     levels = summarize_levels(networks, history, 0.1, 0.1, 0.95)
     assert rows(levels.table)["mean_rank"].to_dict() == {"relu": 1.0, "tanh": 2.0, "sigmoid": 3.0}
@@ -81,11 +94,42 @@ def test_a_level_that_was_not_combined_with_all_others_has_no_rank() -> None:
     assert levels.table["accuracy"].notna().all()
 
 
-def test_without_a_plain_network_there_are_no_levels() -> None:
+def test_a_level_that_all_networks_share_is_no_choice() -> None:
     networks, history = tables()
-    levels = summarize_levels(networks.assign(clipping="norm"), history.assign(clipping="norm"), 0.1, 0.1, 0.95)
+    plain = summarize_levels(networks, history, 0.1, 0.1, 0.95)
+    clipped = summarize_levels(networks.assign(clipping="norm"), history.assign(clipping="norm"), 0.1, 0.1, 0.95)
+    assert set(plain.table["axis"]) == {"activation", "initializer", "normalization"}
+    pd.testing.assert_frame_equal(clipped.table, plain.table)
+    assert clipped.explained == plain.explained
+
+
+def test_levels_that_were_tried_on_a_few_settings_are_left_out_with_their_networks() -> None:
+    networks, history = tables()
+    few = networks[(networks["activation"] == "relu") & (networks["normalization"] == "none")]
+    more = [few.assign(clipping=mode, test_accuracy=0.0) for mode in ("value", "norm", "global_norm")]
+    plain = summarize_levels(networks, history, 0.1, 0.1, 0.95)
+    levels = summarize_levels(pd.concat([networks, *more]), history, 0.1, 0.1, 0.95)
+    pd.testing.assert_frame_equal(levels.table, plain.table)
+    assert levels.explained == plain.explained
+
+
+def test_an_axis_that_was_tried_on_every_setting_has_levels() -> None:
+    networks, history = tables()
+    better = {score: networks[score] + 0.02 for score in ("val_accuracy", "test_accuracy")}
+    clipped = networks.assign(clipping="norm", **better)
+    levels = summarize_levels(pd.concat([networks, clipped]), history, 0.1, 0.1, 0.95)
+    accuracy = rows(levels.table, axis="clipping")["accuracy"]
+    assert accuracy["norm"] - accuracy["none"] == pytest.approx(0.02)
+    assert set(levels.table["axis"]) == {"activation", "initializer", "normalization", "clipping"}
+
+
+def test_where_nothing_is_varied_there_are_no_levels() -> None:
+    networks, history = tables()
+    one = (networks["activation"] == "relu") & (networks["initializer"] == "he_normal")
+    one &= networks["normalization"] == "none"
+    levels = summarize_levels(networks[one], history, 0.1, 0.1, 0.95)
     assert levels.table.empty
-    assert levels.explained == {}
+    assert not any(levels.explained.values())
 
 
 def test_networks_that_diverged_at_once_reach_nothing() -> None:

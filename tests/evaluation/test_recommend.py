@@ -5,9 +5,10 @@ import pytest
 
 from pipeline.evaluation.published import published_settings
 from pipeline.evaluation.recommend import most_robust, recommend, simplest
+from tests.building import cell
 
 ROWS = [
-    # initializer, activation, batch_norm, clipping, rate, accuracies of seeds 0 and 1
+    # initializer, activation, normalization, clipping, rate, accuracies of seeds 0 and 1
     ("he_normal", "relu", "before", "none", 0.1, (0.99, 0.97)),
     ("he_normal", "relu", "before", "none", 0.01, (0.60, 0.61)),
     ("lecun_normal", "selu", "none", "none", 0.1, (0.97, 0.984)),
@@ -21,12 +22,11 @@ ROWS = [
 
 @pytest.fixture
 def networks() -> pd.DataFrame:
-    names = ["initializer", "activation", "batch_norm", "clipping", "learning_rate"]
     return pd.DataFrame(
-        dict(zip(names, axes, strict=True))
+        cell(*levels)._asdict()
         | {"seed": seed, "val_accuracy": accuracy, "test_accuracy": accuracy}
         | {"status": "trained" if accuracy else "diverged"}
-        for *axes, accuracies in ROWS
+        for *levels, accuracies in ROWS
         for seed, accuracy in enumerate(accuracies)
     ).astype({"val_accuracy": float, "test_accuracy": float})
 
@@ -60,8 +60,8 @@ def test_a_setting_in_which_a_network_diverged_is_not_recommended(networks) -> N
 
 
 def test_published_settings_stand_beside_what_a_further_run_is_expected_to_be() -> None:
-    axes = {"activation": "prelu", "initializer": "he_normal", "batch_norm": "none", "clipping": "none"}
-    rows = [axes | {"learning_rate": 0.001, "seed": seed, "val_accuracy": 0.84 + 0.001 * seed} for seed in range(5)]
+    axes = cell("he_normal", "prelu", learning_rate=0.001)._asdict()
+    rows = [axes | {"seed": seed, "val_accuracy": 0.84 + 0.001 * seed} for seed in range(5)]
     found = published_settings("fashion_notebook", pd.DataFrame(rows), 0.95)
     (row,) = found.to_dict("records")
     assert row["val_accuracy"] == 0.8398

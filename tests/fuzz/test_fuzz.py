@@ -25,9 +25,11 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from pipeline.advise import _as_json, _text, advise
+from pipeline.axes.normalization import NORMALIZATIONS
+from pipeline.config import load_params
+from pipeline.config.data import TableData
 from pipeline.data.prepare import prepare
 from pipeline.errors import DataError, FunctionError, ParamsError
-from pipeline.params import TableData, load_params
 from pipeline.theory.functions import as_function
 from tests.conftest import ROOT
 
@@ -203,6 +205,8 @@ ODD = st.one_of(
     st.lists(st.integers() | st.text(max_size=3), max_size=4), st.just([1] * 3000), st.just("9" * 400),
     st.dictionaries(st.text(max_size=3) | st.integers(), st.integers(), max_size=2), st.dates(),
     st.sampled_from(["1000000x1000000", "relu", "digits", "all", "auto", "../x", "a;b", "1e400", ".inf"]),
+    st.sampled_from(["elu(alpha=0.5)", "elu(0.5", "relu()", "norm(-1)", "before(eps=1e400)", "rrelu(0.5,0.1)"]),
+    st.text(max_size=8).map(lambda settings: f"elu({settings})"),
 )  # fmt: skip
 
 
@@ -295,11 +299,11 @@ def test_functions() -> None:
     taken = []
 
     def attempt(example) -> None:
-        expression, depth, batch_norm = example
+        expression, depth, normalization = example
         reason = ""
         try:
             function = as_function("mine", lambda x: calculate(expression, x))
-            advice = advise(function, depth, 100, batch_norm, 1e-3)
+            advice = advise(function, depth, 100, normalization)
             assert "inf" not in _text(advice)
             assert "nan" not in _text(advice)
             assert "NaN" not in _as_json(advice)
@@ -308,6 +312,6 @@ def test_functions() -> None:
             reason = str(error)
         assert len(reason.splitlines()) <= 1
 
-    strategy = st.tuples(EXPRESSIONS, st.sampled_from([2, 50, 400]), st.sampled_from(["none", "before", "after"]))
+    strategy = st.tuples(EXPRESSIONS, st.sampled_from([2, 50, 400]), st.sampled_from(list(NORMALIZATIONS)))
     try_many(strategy, 40, attempt)
     assert taken

@@ -3,18 +3,23 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck
 
-from pipeline.networks.normalization import StackedBatchNorm, _Normalize
+from pipeline.axes.normalization import BatchNormBefore
+from pipeline.networks.normalization import StackedBatchNorm, _Normalize, _NormalizeUnits
 
 
-def test_the_closed_form_gradient_is_that_of_finite_differences() -> None:
+@pytest.mark.parametrize(
+    "normalize", [lambda *x: _Normalize.apply(*x, 1e-3)[0], lambda *x: _NormalizeUnits.apply(*x, 1e-3)]
+)
+def test_the_closed_form_gradient_is_that_of_finite_differences(normalize) -> None:
     x = torch.randn(2, 6, 3, dtype=torch.float64).requires_grad_()
     scale, shift = (torch.randn(2, 1, 3, dtype=torch.float64).requires_grad_() for _ in range(2))
-    assert gradcheck(lambda x, scale, shift: _Normalize.apply(x, scale, shift, 1e-3)[0], (x, scale, shift))
+    assert gradcheck(normalize, (x, scale, shift))
 
 
 @pytest.mark.parametrize("network", [0, 1, 2])
-def test_a_stack_normalises_as_torch_does_one_network_at_a_time(network: int, params) -> None:
-    stacked = StackedBatchNorm(3, 5, params.batch_norm).train()
+def test_a_stack_normalises_as_torch_does_one_network_at_a_time(network: int) -> None:
+    defaults = BatchNormBefore()
+    stacked = StackedBatchNorm(3, 5, defaults.momentum, defaults.eps).train()
     nn.init.normal_(stacked.scale)
     nn.init.normal_(stacked.shift)
     plain = stacked.unstack(network).train()
@@ -25,7 +30,7 @@ def test_a_stack_normalises_as_torch_does_one_network_at_a_time(network: int, pa
     torch.testing.assert_close(stacked.mean[network, 0], plain.running_mean)
     # PyTorch averages the unbiased variance, Keras the biased one. Both started from 1.
     assert plain.running_var is not None
-    start = params.batch_norm.momentum**4
+    start = defaults.momentum**4
     biased = (plain.running_var - start) * (batch - 1) / batch + start
     torch.testing.assert_close(stacked.variance[network, 0], biased)
     x = torch.randn(3, batch, 5)

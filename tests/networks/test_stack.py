@@ -7,19 +7,19 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pipeline.networks import StackedMLP
-from pipeline.params import ACTIVATIONS
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.normalization import NORMALIZATIONS
+from pipeline.networks import StackedNetwork
+from tests.building import build
 
-PLACEMENTS = ("none", "before", "after")
 WIDTHS = (12, 16, 9, 4)
 
 
-def stack(params, activation: str = "relu", batch_norm="none", seeds=(0, 1, 2), widths=WIDTHS) -> StackedMLP:
-    names = (["he_normal", "glorot_uniform", "lecun_normal"] * len(seeds))[: len(seeds)]
-    return StackedMLP(widths, activation, batch_norm, names, list(seeds), params.activations, params.batch_norm, 1.0)
+def stack(activation: str = "relu", normalization: str = "none") -> StackedNetwork:
+    return build(WIDTHS, activation, normalization, ["he_normal", "glorot_uniform", "lecun_normal"])
 
 
-def moved(networks: StackedMLP, steps: int = 3) -> StackedMLP:
+def moved(networks: StackedNetwork, steps: int = 3) -> StackedNetwork:
     """Train a little, so that nothing is left at its start."""
     for _ in range(steps):
         loss = F.cross_entropy(
@@ -33,9 +33,9 @@ def moved(networks: StackedMLP, steps: int = 3) -> StackedMLP:
     return networks
 
 
-@pytest.mark.parametrize(("activation", "batch_norm"), list(product(ACTIVATIONS, PLACEMENTS)))
-def test_an_unstacked_network_gives_the_stacks_outputs(activation: str, batch_norm: str, params) -> None:
-    networks = moved(stack(params, activation, batch_norm).train()).eval()
+@pytest.mark.parametrize(("activation", "normalization"), list(product(ACTIVATIONS.names, NORMALIZATIONS.names)))
+def test_an_unstacked_network_gives_the_stacks_outputs(activation: str, normalization: str) -> None:
+    networks = moved(stack(activation, normalization).train()).eval()
     x = torch.randn(3, 30, WIDTHS[0])
     for k in range(3):
         plain = networks.unstack(k)
@@ -44,10 +44,10 @@ def test_an_unstacked_network_gives_the_stacks_outputs(activation: str, batch_no
 
 
 @pytest.mark.parametrize(
-    ("activation", "batch_norm"), [p for p in product(ACTIVATIONS, PLACEMENTS) if p[0] != "rrelu"]
+    ("activation", "normalization"), [p for p in product(ACTIVATIONS.names, NORMALIZATIONS.names) if p[0] != "rrelu"]
 )  # fmt: skip
-def test_a_stack_trains_as_plain_layers_do(activation: str, batch_norm: str, params) -> None:
-    networks = stack(params, activation, batch_norm).train()
+def test_a_stack_trains_as_plain_layers_do(activation: str, normalization: str) -> None:
+    networks = stack(activation, normalization).train()
     plain = [networks.unstack(k).train() for k in range(3)]
     for _ in range(5):
         x, y = torch.randn(3, 20, WIDTHS[0]), torch.randint(0, 4, (3, 20))
@@ -69,8 +69,8 @@ def test_a_stack_trains_as_plain_layers_do(activation: str, batch_norm: str, par
             torch.testing.assert_close(ours[name], value, rtol=2e-4, atol=2e-5)
 
 
-def test_parameter_counts_are_the_notebooks(params) -> None:
-    after = stack(params, "relu", "after", seeds=[0], widths=(784, 300, 100, 10)).unstack(0)
+def test_parameter_counts_are_the_notebooks() -> None:
+    after = build((784, 300, 100, 10), "relu", "after").unstack(0)
     # Keras counts the moving mean and variance too: 4 vectors for each batch norm.
     counts = [
         sum(p.numel() for p in layer.parameters()) * (2 if isinstance(layer, nn.BatchNorm1d) else 1)
@@ -80,26 +80,26 @@ def test_parameter_counts_are_the_notebooks(params) -> None:
     assert counts == [3136, 235500, 1200, 30100, 400, 1010]
 
 
-def test_batch_norm_in_front_of_the_activation_takes_the_bias_away(params) -> None:
-    linear = [layer for layer in stack(params, "relu", "before").unstack(0) if isinstance(layer, nn.Linear)]
+def test_batch_norm_in_front_of_the_activation_takes_the_bias_away() -> None:
+    linear = [layer for layer in stack("relu", "before").unstack(0) if isinstance(layer, nn.Linear)]
     assert [layer.bias is not None for layer in linear] == [False, False, True]
 
 
 @pytest.mark.parametrize(
-    ("batch_norm", "kinds"),
+    ("normalization", "kinds"),
     [
         ("none", "Linear ReLU Linear ReLU Linear"),
         ("before", "BatchNorm1d Linear BatchNorm1d ReLU Linear BatchNorm1d ReLU Linear"),
         ("after", "BatchNorm1d Linear ReLU BatchNorm1d Linear ReLU BatchNorm1d Linear"),
     ],
 )
-def test_layers_stand_in_the_sources_order(batch_norm: str, kinds: str, params) -> None:
-    assert " ".join(type(layer).__name__ for layer in stack(params, "relu", batch_norm).unstack(0)) == kinds
+def test_layers_stand_in_the_sources_order(normalization: str, kinds: str) -> None:
+    assert " ".join(type(layer).__name__ for layer in stack("relu", normalization).unstack(0)) == kinds
 
 
-def test_unstacking_copies(params) -> None:
-    networks = stack(params)
-    before = networks[0].weight.detach().clone()
+def test_unstacking_copies() -> None:
+    networks = stack()
+    before = networks.kernels[0].detach().clone()
     with torch.no_grad():
         networks.unstack(0)[0].weight.zero_()
-    assert torch.equal(networks[0].weight, before)
+    assert torch.equal(networks.kernels[0], before)

@@ -54,9 +54,10 @@ def test_translations_keep_the_markup(korean) -> None:
 
 def test_a_setting_is_told_in_both_languages() -> None:
     english, korean = (translations(name) for name in LANGUAGES)
-    assert tell("digits", "batch_norm=none; compared=elu − relu", english) == "digits, batch norm none, elu − relu"
+    where = "normalization=none; compared=elu − relu"
+    assert tell("digits", where, english) == "digits, normalization none, elu − relu"
     assert tell("probe", "shape=square", english) == "probe, square layer"
-    assert tell("digits", "batch_norm=none; layer=2", korean) == "digits, 배치 정규화 none, 층 2"
+    assert tell("digits", "normalization=none; layer=2", korean) == "digits, 정규화 none, 층 2"
 
 
 def test_only_texts_of_a_chart_are_words() -> None:

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.initializers import INITIALIZERS
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence, StudyTables
 from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
-from pipeline.evaluation.evaluate import evaluate
-from pipeline.params import ACTIVATIONS, INITIALIZERS
-from pipeline.propagation.measure import propagation
+from pipeline.experiments.propagation import propagation
+from pipeline.experiments.transfer.run import run_transfer
+from pipeline.grid import AXES
 from pipeline.report.charts import heat, shade
 from pipeline.report.languages import LANGUAGES
 from pipeline.report.page import Ledger
@@ -27,8 +29,10 @@ from pipeline.report.tables import (
     propagation_curves,
 )
 from pipeline.report.write import write_report
-from pipeline.training.engine import train_networks
-from pipeline.transfer.engine import run_transfer
+from tests.building import evaluated
+
+CRITICAL = ("tanh", "relu")
+"""Activations that stand with the initializer of that name where signals and gradients are measured."""
 
 
 class Tags(HTMLParser):
@@ -48,11 +52,13 @@ def study(params, mini, digits, tmp_path_factory) -> StudyResults:
     # A class name that would end its element, were it not escaped
     classes = ("<b>zero</b></script>", "accuracy", "macro avg", *"3456789")
     named = digits._replace(card=digits.card.model_copy(update={"classes": classes, "class_type": "str"}))
-    results = train_networks("mini", short, params, named, short.networks())
-    evaluation = evaluate(short, params, named, results, tmp_path_factory.mktemp("results"))
+    results, evaluation = evaluated("mini", short, params, named, tmp_path_factory.mktemp("results"))
     shape = params.propagation.model_copy(update={"depth": 10, "width": 12, "seeds": 2, "samples": 32})
-    measured = propagation("mini", short, params.model_copy(update={"propagation": shape}), named)
-    transfer = run_transfer("mini", short, params, digits, params.transfer["mini"]).transfer
+    plain = {"initializer": tuple(one.name for one in INITIALIZERS if not one.fitted), "activation": ACTIVATIONS.names}
+    blocks = (plain, {"initializer": ("critical",), "activation": CRITICAL})
+    whole = short.model_copy(update={"grid": tuple(short.grid[0].model_copy(update=block) for block in blocks)})
+    measured = propagation("mini", whole, params.model_copy(update={"propagation": shape}), named)
+    transfer = run_transfer("mini", params, digits, params.transfer["mini"]).transfer
     return StudyResults("mini", short, named.card, results, evaluation, measured, transfer)
 
 
@@ -103,7 +109,7 @@ def test_every_chart_of_the_page_has_a_place_and_words(page: Path, data: dict) -
     assert {name for name in places if not name.startswith("claim-")} == {
         *(f"{chart}-mini" for chart in ("curves", "failures", "signal", "gradient")),
         *(f"{chart}-mini-three_and_five" for chart in ("labels", "reuse")),
-        *(f"ranks-mini-{axis}" for axis in ("activation", "batch_norm")),
+        *(f"ranks-mini-{axis}" for axis in ("activation", "normalization")),
     }
     assert all(attributes["aria-label"] for attributes in places.values())
     assert {f["data-cell-chart"] for _, f in tags.found if "data-cell-chart" in f} == set(data["cellCharts"])
@@ -114,7 +120,7 @@ def test_every_cell_of_a_heatmap_has_its_curves_and_layers(page: Path, data: dic
     shown = {cell["number"]: cell for own in heatmaps(study) for _, row in own.rows for cell in row if cell}
     assert {int(n) for n in re.findall(r'data-cell="(\d+)"', page.read_text())} == set(shown)
     for number, cell in shown.items():
-        assert cells[number]["name"].startswith(f"{cell['activation']} · {cell['initializer']}")
+        assert cells[number]["name"].startswith(f"{cell['initializer']} · {cell['activation']}")
         if cell["diverged"] == 0:
             epoch, _, accuracy, low, high = cells[number]["curve"][-1]
             assert epoch == 2
@@ -127,7 +133,7 @@ def test_a_cell_shows_the_mean_over_its_seeds(study: StudyResults) -> None:
     cell = study.evaluation.cells.query("diverged == 0").iloc[0]
     details = cell_details(study)[cell.name]
     layers = study.results.layers
-    for axis in ("initializer", "activation", "batch_norm", "clipping", "learning_rate"):
+    for axis in AXES:
         layers = layers[layers[axis] == cell[axis]]
     own = layers[(layers["epoch"] == 0) & (layers["layer"] == 1)]
     epoch, layer, gradient, sd, dead = details["layers"][0]
@@ -143,7 +149,7 @@ def test_both_views_have_their_heatmaps_and_levels(study: StudyResults) -> None:
     assert {cell["learning_rate"] for cell in fixed} == {study.fixed_rate}
     parts = {(own.view, own.axis): own.rows for own in axis_levels(study)}
     assert set(parts) == {
-        (view, axis) for view in ("best", "fixed") for axis in ("activation", "initializer", "batch_norm")
+        (view, axis) for view in ("best", "fixed") for axis in ("activation", "initializer", "normalization")
     }
     rows = parts["best", "activation"]
     assert [row["accuracy"] for row in rows] == sorted((row["accuracy"] for row in rows), reverse=True)
@@ -187,25 +193,42 @@ def test_the_health_table_counts_every_network_once(study: StudyResults) -> None
     assert sum(row["networks"] for row in rows) == len(study.results.networks)
     assert {row["verdict"] for row in rows} == set(study.results.networks["health"])
     (diverged,) = [row for row in rows if row["verdict"] == "diverged"]
-    assert diverged["settings"] == [("relu · standard_normal", 1)]
+    assert diverged["settings"] == [("standard_normal · relu", 1)]
 
 
 def test_the_depth_maps_say_how_deep_signals_go(study: StudyResults) -> None:
-    for depth_map in depth_maps(study):
-        assert depth_map.limit == 10
-        assert [activation for activation, _ in depth_map.rows] == list(ACTIVATIONS)
-    plain = dict(depth_maps(study)[0].rows)
-    at = INITIALIZERS.index
-    assert plain["relu"][at("he_normal")].predicted == 10
-    assert plain["relu"][at("standard_normal")].predicted < 5
-    assert plain["sigmoid"][at("lecun_normal")].predicted == plain["sigmoid"][at("lecun_normal")].measured == 3
+    maps = depth_maps(study)
+    assert [one.facet for one in maps] == [{"normalization": level} for level in ("none", "before", "after")]
+    for one in maps:
+        assert tuple(one.columns) == INITIALIZERS.names
+        assert tuple(activation for activation, _ in one.rows) == ACTIVATIONS.names
+        assert all(cell["limit"] == 10 for _, row in one.rows for cell in row if cell)
+    plain = {activation: dict(zip(maps[0].columns, row, strict=True)) for activation, row in maps[0].rows}
+    assert plain["relu"]["he_normal"]["predicted"] == 10
+    assert plain["relu"]["standard_normal"]["predicted"] < 5
+    assert plain["sigmoid"]["lecun_normal"]["predicted"] == plain["sigmoid"]["lecun_normal"]["measured"] == 3
+
+
+def test_a_depth_map_is_empty_where_the_grid_names_no_network(study: StudyResults) -> None:
+    for one in depth_maps(study):
+        critical = one.columns.index("critical")
+        assert {level for level, cells in one.rows if cells[critical] is not None} == {*CRITICAL}
+
+
+def test_a_depth_map_holds_whole_numbers_and_nothing_where_the_theory_is_silent(study: StudyResults) -> None:
+    for one in depth_maps(study):
+        for _, row in one.rows:
+            for initializer, cell in zip(one.columns, row, strict=True):
+                if cell:
+                    assert type(cell["measured"]) is int
+                    assert type(cell["predicted"]) is (type(None) if initializer == "identity" else int)
 
 
 def test_the_curves_hold_prediction_and_measurement(study: StudyResults) -> None:
     curves = propagation_curves(study)
     assert set(curves["quantity"]) == {"signal", "gradient"}
     assert set(curves["layer"]) == {1, 2, 5, 10}
-    assert len(curves) == 2 * 12 * 4 * 4
+    assert len(curves) == 2 * 4 * (3 * len(ACTIVATIONS) + len(CRITICAL))
 
 
 def test_the_tables_for_dvc_plots_hold_every_setting_and_sample(page: Path, study: StudyResults) -> None:

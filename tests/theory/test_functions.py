@@ -8,18 +8,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from pipeline.axes.activations import ACTIVATIONS
 from pipeline.errors import FunctionError
-from pipeline.params import ACTIVATIONS
 from pipeline.theory.edge import edge_of_chaos
-from pipeline.theory.functions import (
-    BRANCHES,
-    SINGLE,
-    activation_function,
-    as_function,
-    import_function,
-    known_function,
-)
+from pipeline.theory.functions import SINGLE, as_function, function_of, import_function, known_function
 from pipeline.theory.gaussian import moments
+from tests.building import function
 
 X = np.linspace(-15, 15, 6001)
 TORCH = {
@@ -35,17 +29,22 @@ TORCH = {
     "gelu_sigmoid": lambda x: x * torch.sigmoid(1.702 * x),
     "swish": F.silu,
     "mish": F.mish,
+    "softplus": F.softplus,
+    "hard_sigmoid": F.hardsigmoid,
+    "identity": lambda x: x,
 }
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activations_mean_is_torchs_function(name: str, params) -> None:
-    ours = activation_function(name, params.activations).mean(X)
+@pytest.mark.parametrize("name", ACTIVATIONS.names)
+def test_an_activations_mean_is_torchs_function(name: str) -> None:
+    ours = function(name).mean(X)
     np.testing.assert_allclose(ours, TORCH[name](torch.from_numpy(X)).numpy(), rtol=1e-12, atol=1e-14)
 
 
 def test_the_theory_knows_every_activation() -> None:
-    assert tuple(BRANCHES) == ACTIVATIONS
+    known = [function_of(entry) for entry in ACTIVATIONS]
+    assert tuple(one.name for one in known) == ACTIVATIONS.names
+    assert all(one.branches for one in known)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +59,8 @@ def test_the_theory_knows_every_activation() -> None:
         ("leaky_relu", -math.inf, math.inf),
     ],
 )
-def test_units_saturate_where_the_slope_has_gone(name: str, low: float, high: float | None, params) -> None:
-    found = activation_function(name, params.activations).linear_within
+def test_units_saturate_where_the_slope_has_gone(name: str, low: float, high: float | None) -> None:
+    found = function(name).unsaturated_range
     assert found == pytest.approx((low, -low if high is None else high), abs=2e-3)
 
 
@@ -71,10 +70,10 @@ def test_kinks_are_found_wherever_they_lie() -> None:
         assert np.abs(pieces - kink).min() < 2e-9
 
 
-def test_functions_of_tensors_and_of_arrays_are_the_same(params) -> None:
+def test_functions_of_tensors_and_of_arrays_are_the_same() -> None:
     for path in ("torch.nn.functional:gelu", "torch.nn:GELU"):
         gelu = import_function(path)
-        np.testing.assert_allclose(gelu.mean(X), activation_function("gelu", params.activations).mean(X), atol=1e-12)
+        np.testing.assert_allclose(gelu.mean(X), function("gelu").mean(X), atol=1e-12)
     assert import_function("numpy:tanh").mean(X)[0] == np.tanh(-15.0)
 
 
@@ -99,17 +98,17 @@ def test_functions_of_tensors_and_of_arrays_are_the_same(params) -> None:
     ],
 )
 def test_what_is_no_function_is_refused(
-    path: str, message: str, params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "this_project_broken.py").write_text("1 / 0")
     (tmp_path / "this_project_quits.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(FunctionError, match=message):
-        known_function(path, params.activations)
+        known_function(path)
 
 
 @pytest.mark.parametrize(
-    ("function", "message"),
+    ("scalar", "message"),
     [
         (np.sign, "jumps near"),
         (lambda x: np.floor(x / 0.7), "more than 20,000 pieces"),
@@ -129,19 +128,19 @@ def test_what_is_no_function_is_refused(
         (lambda x: np.where(np.abs(x) < 2, x, np.nan), "is nan at"),
     ],
 )
-def test_what_the_theory_cannot_treat_is_refused(function, message: str) -> None:
+def test_what_the_theory_cannot_treat_is_refused(scalar, message: str) -> None:
     with pytest.raises(FunctionError, match=message):
-        _ = as_function("mine", function).pieces
+        _ = as_function("mine", scalar).pieces
 
 
-def in_single(function):
+def in_single(scalar):
     """Return a function as ordinary torch or NumPy code has it: in 32 bits."""
-    return lambda x: function(x.astype(np.float32)).astype(np.float32)
+    return lambda x: scalar(x.astype(np.float32)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"rrelu"}))
-def test_a_function_in_32_bits_is_treated_to_its_precision(name: str, params) -> None:
-    exact = activation_function(name, params.activations)
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS.names) - {"rrelu"}))
+def test_a_function_in_32_bits_is_treated_to_its_precision(name: str) -> None:
+    exact = function(name)
     single = as_function("mine", in_single(exact.mean))
     assert single.precision == SINGLE
     assert len(single.pieces) < 500
@@ -150,8 +149,8 @@ def test_a_function_in_32_bits_is_treated_to_its_precision(name: str, params) ->
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "elu"])
-def test_the_edge_of_a_function_in_32_bits_is_that_of_its_exact_twin(name: str, params) -> None:
-    exact = activation_function(name, params.activations)
+def test_the_edge_of_a_function_in_32_bits_is_that_of_its_exact_twin(name: str) -> None:
+    exact = function(name)
     ours, theirs = edge_of_chaos(as_function("mine", in_single(exact.mean))), edge_of_chaos(exact)
     assert ours.weight_variance == pytest.approx(theirs.weight_variance, rel=0.02)
     assert ours.bias_variance == pytest.approx(theirs.bias_variance, rel=0.1, abs=1e-3)

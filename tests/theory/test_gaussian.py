@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from pipeline.params import ACTIVATIONS
-from pipeline.theory.functions import activation_function, as_function
+from pipeline.axes.activations import ACTIVATIONS, RReLU
+from pipeline.theory.functions import as_function
 from pipeline.theory.gaussian import moments, product_moment, table
+from tests.building import function
 
 Q = [1e-6, 0.01, 0.5, 1.0, 3.0, 40.0, 1e4, 1e8]
 
@@ -38,8 +39,8 @@ CLOSED = {
 
 @pytest.mark.parametrize("q", Q)
 @pytest.mark.parametrize("name", CLOSED)
-def test_moments_are_the_closed_forms(name: str, q: float, params) -> None:
-    found = moments(activation_function(name, params.activations), q)
+def test_moments_are_the_closed_forms(name: str, q: float) -> None:
+    found = moments(function(name), q)
     assert found[:3] == pytest.approx(CLOSED[name](q), rel=1e-8, abs=0)
 
 
@@ -51,16 +52,16 @@ def test_moments_of_identity_and_erf_are_the_closed_forms(q: float) -> None:
     assert erf.slope_square == pytest.approx(4 / np.pi / np.sqrt(1 + 4 * q), rel=1e-8)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS.names)
 @pytest.mark.parametrize("q", [0.01, 1.0, 50.0])
-def test_moments_are_those_of_adaptive_quadrature(name: str, q: float, params) -> None:
-    function = activation_function(name, params.activations)
-    found = moments(function, q)
+def test_moments_are_those_of_adaptive_quadrature(name: str, q: float) -> None:
+    exact = function(name)
+    found = moments(exact, q)
     for power, value in ((1, found.mean), (2, found.square)):
 
         def integrand(z: float, power: int = power) -> float:
             at = np.array([np.sqrt(q) * z])
-            return float(np.mean([b(at)[0] ** power for b in function.branches]) * stats.norm.pdf(z))
+            return float(np.mean([b(at)[0] ** power for b in exact.branches]) * stats.norm.pdf(z))
 
         expected = sum(
             integrate.quad(integrand, *ends, epsabs=1e-13, epsrel=1e-12, limit=200)[0]
@@ -69,34 +70,34 @@ def test_moments_are_those_of_adaptive_quadrature(name: str, q: float, params) -
         assert value == pytest.approx(expected, rel=1e-8, abs=1e-10)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_growth_is_the_derivative_of_the_mean_square(name: str, params) -> None:
-    function = activation_function(name, params.activations)
+@pytest.mark.parametrize("name", ACTIVATIONS.names)
+def test_growth_is_the_derivative_of_the_mean_square(name: str) -> None:
+    exact = function(name)
     step = 1e-5
-    up, down = moments(function, 2 * (1 + step)).square, moments(function, 2 * (1 - step)).square
-    assert moments(function, 2.0).growth == pytest.approx((up - down) / (2 * step), rel=1e-8)
+    up, down = moments(exact, 2 * (1 + step)).square, moments(exact, 2 * (1 - step)).square
+    assert moments(exact, 2.0).growth == pytest.approx((up - down) / (2 * step), rel=1e-8)
 
 
-def test_rrelu_is_taken_in_expectation_over_its_slope(params) -> None:
-    found = moments(activation_function("rrelu", params.activations), 2.0)
-    low, high = params.activations.rrelu.lower, params.activations.rrelu.upper
+def test_rrelu_is_taken_in_expectation_over_its_slope() -> None:
+    found = moments(function("rrelu"), 2.0)
+    low, high = RReLU().lower, RReLU().upper
     slope_square = (low**2 + low * high + high**2) / 3
     assert found.square == pytest.approx(1 + slope_square, rel=1e-12)
     assert found.slope_square == pytest.approx((1 + slope_square) / 2, rel=1e-12)
 
 
-def test_gauss_hermite_would_be_wrong_by_percents(params) -> None:
+def test_gauss_hermite_would_be_wrong_by_percents() -> None:
     """Why the integrals are cut at the kinks: the ordinary rule has a node at 0."""
     z, weight = np.polynomial.hermite_e.hermegauss(41)
     slope_square = (weight * (z > 0)).sum() / weight.sum()
     assert abs(slope_square - 0.5) > 0.01
-    assert moments(activation_function("relu", params.activations), 1.0).slope_square == pytest.approx(0.5, abs=1e-12)
+    assert moments(function("relu"), 1.0).slope_square == pytest.approx(0.5, abs=1e-12)
 
 
 @pytest.mark.parametrize("c", [-1.0, -0.7, 0.0, 0.3, 0.9, 0.999, 1.0])
-def test_products_are_the_closed_forms(c: float, params) -> None:
+def test_products_are_the_closed_forms(c: float) -> None:
     q = 1.7
-    relu = product_moment(activation_function("relu", params.activations), q, c)
+    relu = product_moment(function("relu"), q, c)
     angle = np.arccos(c)
     assert relu == pytest.approx(q / (2 * np.pi) * (np.sin(angle) + (np.pi - angle) * c), abs=1e-8)  # Cho & Saul 2009
     erf = product_moment(as_function("erf", special.erf), q, c)
@@ -104,13 +105,13 @@ def test_products_are_the_closed_forms(c: float, params) -> None:
     assert product_moment(as_function("identity", lambda x: x), q, c) == pytest.approx(q * c, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_the_table_reads_what_the_integrals_give(name: str, params) -> None:
-    function = activation_function(name, params.activations)
+@pytest.mark.parametrize("name", ACTIVATIONS.names)
+def test_the_table_reads_what_the_integrals_give(name: str) -> None:
+    tabled = function(name)
     q = np.array([1e-20, 1e-12, 1e-3, 0.37, 1.0, 12.0, 1e3, 1e12, 1e25])
-    mean, log_square, log_slope_square = table(function)(np.log(q))
+    mean, log_square, log_slope_square = table(tabled)(np.log(q))
     square, slope_square = np.exp(log_square), np.exp(log_slope_square)
-    exact = [moments(function, value) for value in q]
+    exact = [moments(tabled, value) for value in q]
     np.testing.assert_allclose(square, [m.square for m in exact], rtol=1e-4)
     np.testing.assert_allclose(slope_square, [m.slope_square for m in exact], rtol=1e-4)
     np.testing.assert_allclose(mean, [m.mean / np.sqrt(m.square) for m in exact], atol=1e-4)

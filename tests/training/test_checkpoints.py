@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.params import Cell, Network
+from pipeline.grid import Network
 from pipeline.training import checkpoints
-from pipeline.training.engine import train_networks, train_stack
+from pipeline.training.atomic import atomic_write
 from pipeline.training.outcome import outcomes
 from pipeline.training.results import tabulate
-from pipeline.training.sealed import write_sealed
-from pipeline.training.stacks import Stack
-from pipeline.training.store import ASIDE, NetworkStore, Origin
+from pipeline.training.store import ASIDE, NetworkStore
+from pipeline.training.study import train_networks
+from tests.building import cell, recipes, train_together
 
 
 class InterruptionError(Exception):
@@ -28,17 +28,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NetworkStore:
     return NetworkStore(tmp_path / "store")
 
 
-def stack_of(activation: str, batch_norm: str) -> Stack:
+def stack_of(activation: str, normalization: str) -> list[Network]:
     """Return networks that have all that a state can have, one of which diverges."""
-    cell = Cell("he_normal", activation, batch_norm, "none", 0.05)
-    wild = Cell("standard_normal", activation, batch_norm, "none", 1e30)
-    clipped = cell._replace(clipping="norm")
-    return Stack(activation, batch_norm, (Network(cell, 0), Network(cell, 1), Network(wild, 0), Network(clipped, 0)))
+    tame = cell("he_normal", activation, normalization, learning_rate=0.05, optimizer="nesterov")
+    wild = tame._replace(initializer="standard_normal", learning_rate=1e30)
+    return [Network(tame, 0), Network(tame, 1), Network(wild, 0), Network(tame._replace(clipping="norm"), 0)]
 
 
 def study_of(mini):
-    training = mini.training.model_copy(update={"epochs": 4, "momentum": 0.9, "nesterov": True})
-    return mini.model_copy(update={"training": training})
+    return mini.model_copy(update={"training": mini.training.model_copy(update={"epochs": 4})})
 
 
 def interrupt_after(epochs: int):
@@ -50,21 +48,22 @@ def interrupt_after(epochs: int):
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-@pytest.mark.parametrize(("activation", "batch_norm"), [("rrelu", "before"), ("prelu", "none")])
+@pytest.mark.parametrize(("activation", "normalization"), [("rrelu", "before"), ("prelu", "none")])
 def test_going_on_gives_the_bits_of_a_run_without_a_break(
-    params, mini, digits, store, tmp_path, activation: str, batch_norm: str, epochs: int
+    params, mini, digits, store, tmp_path, activation: str, normalization: str, epochs: int
 ) -> None:
-    stack = stack_of(activation, batch_norm)
-    study = study_of(mini)
-    whole = train_stack(stack, study, params, digits)
-    checkpoint = store.checkpoint(stack.networks, Origin(study, params, digits.card, "cpu"))
+    networks = stack_of(activation, normalization)
+    given = (networks, study_of(mini), params, digits)
+    whole = train_together(*given)
+    checkpoint = store.checkpoint(recipes(*given))
     with pytest.raises(InterruptionError):
-        train_stack(stack, study, params, digits, interrupt_after(epochs), checkpoint)
+        train_together(*given, interrupt_after(epochs), checkpoint)
     seen = []
-    again = train_stack(stack, study, params, digits, lambda m: seen.append(len(m.history)), checkpoint, resume=True)
+    again = train_together(*given, lambda module: seen.append(len(module.history)), checkpoint, resume=True)
     assert seen == list(range(epochs + 1, 5))
     for name, module in (("whole", whole), ("again", again)):
-        tabulate(outcomes(module, "cpu"), params.health.verdicts).save(tmp_path / name)
+        came_to = dict(zip(networks, outcomes(module, "cpu"), strict=True))
+        tabulate(came_to, params.health.verdicts).save(tmp_path / name)
     for table in ("networks", "history", "layers"):
         assert (tmp_path / "whole" / f"{table}.parquet").read_bytes() == (
             tmp_path / "again" / f"{table}.parquet"
@@ -74,20 +73,19 @@ def test_going_on_gives_the_bits_of_a_run_without_a_break(
 
 
 def left_behind(params, mini, digits, store):
-    """Return a study whose only stack was interrupted after two epochs."""
-    stack = stack_of("relu", "none")
-    study = study_of(mini)
-    checkpoint = store.checkpoint(stack.networks, Origin(study, params, digits.card, "cpu"))
+    """Return a study, and its networks, whose only stack was interrupted after two epochs."""
+    networks, study = stack_of("relu", "none"), study_of(mini)
+    checkpoint = store.checkpoint(recipes(networks, study, params, digits))
     with pytest.raises(InterruptionError):
-        train_stack(stack, study, params, digits, interrupt_after(2), checkpoint)
-    return study, stack.networks
+        train_together(networks, study, params, digits, interrupt_after(2), checkpoint)
+    return study, networks
 
 
 def test_a_study_takes_up_what_an_earlier_run_began_and_drops_its_checkpoint(
     params, mini, digits, store, capsys
 ) -> None:
     study, networks = left_behind(params, mini, digits, store)
-    others = (Network(networks[0].cell, 7), Network(networks[0].cell, 8))
+    others = [Network(networks[0].cell, 7), Network(networks[0].cell, 8)]
     train_networks("mini", study, params, digits, [*networks, *others], store)
     assert "mini: 4 networks go on from the last epoch they finished" in capsys.readouterr().out
     assert store.checkpoints() == {}
@@ -128,7 +126,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(params, mini, digits, store, ca
 
     content = BytesIO()
     torch.save({"networks": Evil()}, content)
-    write_sealed(path, content.getvalue())
+    atomic_write(path, content.getvalue())
     assert store.checkpoints() == {}
     out, err = capfd.readouterr()
     assert "it is no checkpoint" in err
@@ -137,8 +135,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(params, mini, digits, store, ca
 
 def test_short_stacks_write_no_checkpoint(params, mini, digits, tmp_path) -> None:
     store = NetworkStore(tmp_path)
-    stack = stack_of("relu", "none")
-    study = study_of(mini)
-    checkpoint = store.checkpoint(stack.networks, Origin(study, params, digits.card, "cpu"))
-    train_stack(stack, study, params, digits, checkpoint=checkpoint)
+    given = (stack_of("relu", "none"), study_of(mini), params, digits)
+    checkpoint = store.checkpoint(recipes(*given))
+    train_together(*given, checkpoint=checkpoint)
     assert not checkpoint.path.exists()

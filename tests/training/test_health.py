@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.params import Cell, Network, Verdicts
-from pipeline.training.engine import train_networks, train_stack
+from pipeline.config.schema import Verdicts
+from pipeline.grid import Network
 from pipeline.training.names import KEY, MEASURES
 from pipeline.training.results import rows_of
-from pipeline.training.stacks import Stack
+from pipeline.training.study import train_networks
 from pipeline.training.verdicts import VERDICTS, verdicts
+from tests.building import cell, train_together
 
 
-def shaped(mini, hidden=(16, 16), epochs: int = 2):
-    return mini.model_copy(update={"hidden": hidden, "training": mini.training.model_copy(update={"epochs": epochs})})
+def short(mini, epochs: int = 2):
+    return mini.model_copy(update={"training": mini.training.model_copy(update={"epochs": epochs})})
 
 
 def watching(params, epochs, samples: int = 128):
@@ -33,8 +34,10 @@ def train(params, study, digits, *networks: Network):
     return train_networks("mini", study, watching(params, (0, 1, "last")), digits, networks)
 
 
-def plain(initializer: str, activation: str, rate: float, clipping: str = "none", seed: int = 0) -> Network:
-    return Network(Cell(initializer, activation, "none", clipping, rate), seed)
+def plain(
+    initializer: str, activation: str, rate: float, clipping: str = "none", seed: int = 0, hidden: str = "2x16"
+) -> Network:
+    return Network(cell(initializer, activation, "none", clipping, rate, hidden=hidden), seed)
 
 
 # --- verdicts -------------------------------------------------------------------------------------
@@ -43,18 +46,18 @@ def plain(initializer: str, activation: str, rate: float, clipping: str = "none"
 @pytest.mark.parametrize(
     ("initializer", "activation", "rate", "hidden", "allowed"),
     [
-        ("standard_normal", "sigmoid", 0.1, ("3x64",), {"saturated"}),
-        ("lecun_normal", "sigmoid", 0.1, ("20x50",), {"vanishing"}),
-        ("he_normal", "relu", 30.0, ("3x64",), {"dying", "diverged"}),
-        ("lecun_normal", "selu", 0.03, ("20x50",), {"healthy"}),
-        ("standard_normal", "relu", 1000.0, ("3x64",), {"diverged"}),
+        ("standard_normal", "sigmoid", 0.1, "3x64", {"saturated"}),
+        ("lecun_normal", "sigmoid", 0.1, "20x50", {"vanishing"}),
+        ("he_normal", "relu", 30.0, "3x64", {"dying", "diverged"}),
+        ("lecun_normal", "selu", 0.03, "20x50", {"healthy"}),
+        ("standard_normal", "relu", 1000.0, "3x64", {"diverged"}),
     ],
 )
 def test_trained_networks_get_the_verdict_that_the_theory_expects(
     initializer, activation, rate, hidden, allowed, params, mini, digits
 ) -> None:
-    networks = [plain(initializer, activation, rate, seed=seed) for seed in range(3)]
-    results = train(params, shaped(mini, hidden), digits, *networks)
+    networks = [plain(initializer, activation, rate, seed=seed, hidden=hidden) for seed in range(3)]
+    results = train(params, short(mini), digits, *networks)
     assert set(results.networks["health"]) <= allowed
 
 
@@ -89,14 +92,14 @@ def test_verdicts_follow_their_thresholds(columns: dict, verdict: str) -> None:
 
 def test_networks_that_nobody_looked_at_get_no_verdict(params, mini, digits) -> None:
     networks = [plain("he_normal", "relu", 0.1), plain("standard_normal", "relu", 1e3)]
-    results = train_networks("mini", shaped(mini), watching(params, ()), digits, networks)
+    results = train_networks("mini", short(mini), watching(params, ()), digits, networks)
     assert results.networks["health"].isna().tolist() == [True, False]
     assert len(results.layers) == 0
     assert set(results.layers) == {*KEY, "epoch", "layer", *MEASURES}
 
 
 def test_a_linear_model_is_healthy(params, mini, digits) -> None:
-    results = train(params, shaped(mini, ()), digits, plain("lecun_normal", "relu", 0.1))
+    results = train(params, short(mini), digits, plain("lecun_normal", "relu", 0.1, hidden="none"))
     assert results.networks["health"].tolist() == ["healthy"]
     assert results.layers["gradient_norm"].notna().all()
     assert results.layers["dead"].isna().all()
@@ -108,11 +111,11 @@ def test_a_linear_model_is_healthy(params, mini, digits) -> None:
 @pytest.fixture(scope="module")
 def results(params, mini, digits):
     networks = [
-        plain("he_normal", "relu", 0.1, clipping, seed)
+        plain("he_normal", "relu", 0.1, clipping, seed, hidden="16-12")
         for clipping in ("none", "value", "norm", "global_norm")
         for seed in (0, 1)
-    ] + [plain("standard_normal", "relu", 1000.0)]
-    return train(params, shaped(mini, (16, 12), epochs=3), digits, *networks)
+    ] + [plain("standard_normal", "relu", 1000.0, hidden="16-12")]
+    return train(params, short(mini, epochs=3), digits, *networks)
 
 
 def test_every_network_epoch_and_layer_has_a_row(results) -> None:
@@ -125,13 +128,13 @@ def test_every_network_epoch_and_layer_has_a_row(results) -> None:
 def test_the_first_gradient_is_that_of_plain_layers_on_the_first_batch(params, mini, digits) -> None:
     from pipeline.training.order import Epochs
 
-    study = shaped(mini, (16, 12), epochs=1)
-    network = plain("glorot_uniform", "tanh", 0.1, seed=4)
-    module = train_stack(Stack("tanh", "none", (network,)), study, watching(params, (0,)), digits)
-    still = plain("glorot_uniform", "tanh", 1e-30, seed=4)
-    fresh = train_stack(Stack("tanh", "none", (still,)), study, params, digits).networks.unstack(0)
-    (order,) = Epochs([4], len(digits.train.y), lambda: 0)
-    batch = order[0, : study.training.batch_size]
+    study = short(mini, epochs=1)
+    network = plain("glorot_uniform", "tanh", 0.1, seed=4, hidden="16-12")
+    module = train_together([network], study, watching(params, (0,)), digits)
+    still = network._replace(cell=network.cell._replace(learning_rate=1e-30))
+    fresh = train_together([still], study, params, digits).networks.unstack(0)
+    (order,) = Epochs([4], [np.arange(len(digits.train.y))], lambda: 0)
+    batch = order[0, : network.cell.batch_size]
     F.cross_entropy(fresh(torch.from_numpy(digits.train.x)[batch]), torch.from_numpy(digits.train.y)[batch]).backward()
     weights = [p for p in fresh.parameters() if p.dim() == 2]
     norms = [float(w.grad.norm()) for w in weights]
@@ -142,11 +145,9 @@ def test_the_first_gradient_is_that_of_plain_layers_on_the_first_batch(params, m
 
 
 def test_clipping_shows_in_the_norms_and_the_share_of_steps(params, mini, digits) -> None:
-    tight = params.model_copy(
-        update={"clipping": params.clipping.model_copy(update={"value": 1e-4, "norm": 1e-3, "global_norm": 1e-3})}
-    )
-    networks = [plain("he_normal", "relu", 0.1, clipping) for clipping in ("none", "value", "norm", "global_norm")]
-    layers = train(tight, shaped(mini), digits, *networks).layers
+    tight = ("none", "value(threshold=0.0001)", "norm(threshold=0.001)", "global_norm(threshold=0.001)")
+    networks = [plain("he_normal", "relu", 0.1, clipping) for clipping in tight]
+    layers = train(params, short(mini), digits, *networks).layers
     for network in networks:
         rows = rows_of(layers, network)
         if network.cell.clipping == "none":
@@ -155,13 +156,13 @@ def test_clipping_shows_in_the_norms_and_the_share_of_steps(params, mini, digits
             continue
         assert (rows["clipped_norm"] < rows["gradient_norm"]).all()
         assert (rows["clipped_share"] == 1).all()
-        if network.cell.clipping == "norm":
+        if network.cell.clipping.startswith("norm"):
             np.testing.assert_allclose(rows["clipped_norm"], 1e-3, rtol=1e-5)
 
 
 def test_prelus_slopes_move_from_their_start(params, mini, digits) -> None:
     network = plain("he_normal", "prelu", 0.1)
-    rows = rows_of(train(params, shaped(mini), digits, network).layers, network)
+    rows = rows_of(train(params, short(mini), digits, network).layers, network)
     hidden = rows[rows["layer"] < 3]
     assert (hidden.query("epoch == 0")["prelu_slope"] == 0).all()
     assert (hidden.query("epoch > 0")["prelu_slope"] != 0).all()
@@ -169,10 +170,10 @@ def test_prelus_slopes_move_from_their_start(params, mini, digits) -> None:
 
 def test_looking_does_not_change_what_is_trained(params, mini, digits) -> None:
     networks = [plain("he_normal", "rrelu", 0.1, clipping) for clipping in ("none", "norm")]
-    normed = [n._replace(cell=n.cell._replace(batch_norm="after")) for n in networks]
+    normed = [n._replace(cell=n.cell._replace(normalization="after")) for n in networks]
     for chosen in (networks, normed):
         with_health, without = (
-            train_networks("mini", shaped(mini), watching(params, epochs), digits, chosen)
+            train_networks("mini", short(mini), watching(params, epochs), digits, chosen)
             for epochs in ((0, 1, "last"), ())
         )
         for table in ("networks", "history"):
@@ -181,8 +182,8 @@ def test_looking_does_not_change_what_is_trained(params, mini, digits) -> None:
 
 
 def test_vanishing_gradients_leave_the_lower_layers_weights_nearly_unchanged(params, mini, digits) -> None:
-    network = plain("lecun_normal", "sigmoid", 0.1)
-    rows = rows_of(train(params, shaped(mini, ("10x32",)), digits, network).layers, network).query("epoch == 2")
+    network = plain("lecun_normal", "sigmoid", 0.1, hidden="10x32")
+    rows = rows_of(train(params, short(mini), digits, network).layers, network).query("epoch == 2")
     ratios = rows["update_ratio"].tolist()
     assert ratios[0] < 1e-4 * ratios[-1]
     assert all(low < high for low, high in pairwise(ratios[:-2]))

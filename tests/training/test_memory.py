@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from pipeline.compute.workers import run_all
+from pipeline.config import Params, Study
 from pipeline.data import Dataset
 from pipeline.errors import ResourceError
-from pipeline.params import Params, Study
-from pipeline.training.engine import train_networks
 from pipeline.training.results import load_results
+from pipeline.training.study import train_networks
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's limits")
 

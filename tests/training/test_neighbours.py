@@ -1,26 +1,44 @@
 """A network does not notice its neighbours: bit for bit, alone or in any stack, at any place, with any threads."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.architectures import ARCHITECTURES
+from pipeline.axes.clipping import CLIPPINGS
+from pipeline.axes.initializers import INITIALIZERS
+from pipeline.axes.normalization import NORMALIZATIONS
+from pipeline.axes.optimizers import OPTIMIZERS
+from pipeline.axes.regularizers import REGULARIZERS
+from pipeline.config import Params, Study
 from pipeline.data import Dataset
-from pipeline.params import ACTIVATIONS, Cell, Network, Params, Study
-from pipeline.training.clipping import global_norms, norms
-from pipeline.training.engine import train_stack
-from pipeline.training.module import tree_sum
-from pipeline.training.stacks import Stack
+from pipeline.grid import Network
+from pipeline.networks.sums import norms, tree_sum
+from pipeline.training.clipping import global_norms
+from tests.building import cell, train_together
 
-neighbours = st.lists(
-    st.tuples(
-        st.sampled_from(["standard_normal", "glorot_uniform", "he_normal"]),
-        st.sampled_from(["none", "value", "norm", "global_norm"]),
-        st.sampled_from([0.01, 0.1, 100.0]),
-        st.integers(0, 50),
-    ),
-    max_size=40,
-)
+CLIPPED = [*CLIPPINGS.names, "norm(threshold=0.1)"]
+INITIALIZED = [name for name in INITIALIZERS.names if name != "critical"]
+# Widths that are no multiple of a vector: there the ends of a thread's share are rounded by other code.
+HIDDEN = {"residual": "5x25", "recurrent": "8x25"}
+KINDS: list[dict[str, Any]] = [{"activation": name, "optimizer": "momentum"} for name in ACTIVATIONS.names]
+KINDS += [{"optimizer": name} for name in OPTIMIZERS.names if name != "momentum"]
+KINDS += [{"regularization": name} for name in REGULARIZERS.names if name != "none"]
+KINDS += [{"architecture": name, "hidden": HIDDEN.get(name, "50-9")} for name in ARCHITECTURES.names if name != "mlp"]
+KINDS += [{"train_fraction": 0.3}]
+
+own = {
+    "initializer": st.sampled_from(INITIALIZED),
+    "clipping": st.sampled_from(CLIPPED),
+    "label_noise": st.sampled_from([0.0, 0.3]),
+}
+"""What networks of a stack need not have in common."""
+rates = st.sampled_from([0.01, 0.1, 100.0])
+neighbours = st.lists(st.tuples(st.fixed_dictionaries(own | {"learning_rate": rates}), st.integers(0, 50)), max_size=40)
 
 
 def train(networks: list[Network], study: Study, params: Params, digits: Dataset, threads: int) -> dict:
@@ -28,13 +46,15 @@ def train(networks: list[Network], study: Study, params: Params, digits: Dataset
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        stack = Stack(networks[0].cell.activation, networks[0].cell.batch_norm, tuple(networks))
-        module = train_stack(stack, study, params, digits)
+        module = train_together(networks, study, params, digits)
     finally:
         torch.set_num_threads(before)
     state = [value for name, value in module.networks.state_dict().items() if value.dim() == 3]
     scores = [part for epoch in module.history for scores in epoch for part in scores] + list(module.test)
-    return {n: [value[k] for value in state] + [s[k] for s in scores] for k, n in enumerate(networks)}
+    return {
+        Network(recipe.cell, recipe.seed): [value[k] for value in state] + [s[k] for s in scores]
+        for k, recipe in enumerate(module.stack.recipes)
+    }
 
 
 @given(tensors=st.integers(1, 30), networks=st.integers(2, 60))
@@ -50,29 +70,26 @@ def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
     return all(torch.equal(x.nan_to_num(), y.nan_to_num()) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
 @given(
     others=neighbours,
     place=st.integers(0, 40),
     threads=st.sampled_from([1, 2, 3]),
-    clipping=st.sampled_from(["none", "value", "norm", "global_norm"]),
+    levels=st.fixed_dictionaries(own),
 )
 @settings(max_examples=5, deadline=None)
 def test_a_network_does_not_notice_its_neighbours(
-    activation: str, others: list, place: int, threads: int, clipping, params, mini, digits
+    kind: dict[str, Any], others: list, place: int, threads: int, levels: dict[str, Any], params, mini, digits
 ) -> None:
-    study = mini.model_copy(
-        # Widths that are no multiple of a vector: there the ends of a thread's share are rounded by other code.
-        update={"hidden": (50, 9), "training": mini.training.model_copy(update={"epochs": 1, "momentum": 0.9})}
-    )
-    batch_norm = ("none", "before", "after")[place % 3]
-    this = Network(Cell("glorot_uniform", activation, batch_norm, clipping, 0.1), 7)
-    around = [Network(Cell(i, activation, batch_norm, c, r), seed) for i, c, r, seed in others]
+    study = mini.model_copy(update={"training": mini.training.model_copy(update={"epochs": 1})})
+    recurrent = ARCHITECTURES.parse(kind.get("architecture", "mlp")).recurrent
+    normalizations = [level.name for level in NORMALIZATIONS if not (recurrent and level.of_batch)]
+    normalization = normalizations[place % len(normalizations)]
+    this = Network(cell(normalization=normalization, hidden="50-9")._replace(**kind, **levels), 7)
+    around = [Network(this.cell._replace(**theirs), seed) for theirs, seed in others]
     place = min(place, len(around))
-    # As stacks are made: equal clipping modes side by side.
-    together = sorted([*around[:place], this, *around[place:]], key=lambda n: n.cell.clipping)
     alone = train([this], study, params, digits, threads=1)[this]
-    assert same(train(together, study, params, digits, threads)[this], alone)
+    assert same(train([*around[:place], this, *around[place:]], study, params, digits, threads)[this], alone)
 
 
 @given(rows=st.integers(1, 70), columns=st.integers(1, 400))

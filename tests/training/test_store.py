@@ -1,14 +1,17 @@
 """The network store: what is kept is what training would give, and what is damaged is never trusted."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pipeline.params import Cell, Network
-from pipeline.training.engine import train_networks
-from pipeline.training.store import ASIDE, SUFFIX, NetworkStore, Origin
+from pipeline.grid import AXES, AXIS, Network
+from pipeline.training.recipe import Reuse, Samples, resolve
+from pipeline.training.store import ASIDE, SUFFIX, NetworkStore
+from pipeline.training.study import train_networks
+from tests.building import cell, recipes
 from tests.damage import Flip, flipped, flips
 
 
@@ -57,51 +60,99 @@ def test_networks_that_diverged_are_kept_too(params, mini, digits, store, tmp_pa
 
 
 @pytest.fixture(scope="module")
-def origin(params, mini, digits) -> Origin:
-    return Origin(small(mini), params, digits.card, "cpu")
+def asked(params, mini, digits) -> dict[str, Any]:
+    """All that determines a network."""
+    network = Network(cell("he_normal", "leaky_relu", "before", "norm", 0.1, optimizer="momentum"), 3)
+    return {"network": network, "study": small(mini), "params": params, "card": digits.card, "device": "cpu"}
 
 
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return Network(Cell("he_normal", "leaky_relu", "before", "norm", 0.1), 3)
+def key(network: Network, study, params, card, device: str) -> str:
+    return resolve(study, params, card, device, [network])[network].key
 
 
-def changes(origin: Origin) -> dict[str, Origin]:
-    params, study = origin.params, origin.study
-    slope = params.activations.model_copy(
-        update={"leaky_relu": params.activations.leaky_relu.model_copy(update={"slope": 0.01})}
-    )
+def at(asked: dict[str, Any], **levels: Any) -> dict[str, Any]:
+    network = asked["network"]
+    return asked | {"network": network._replace(cell=network.cell._replace(**levels))}
+
+
+def other_levels(asked: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the same at every level of every axis that has names, but for the network's own."""
+    own = asked["network"].cell._asdict()
     return {
-        "epochs": origin._replace(study=study.model_copy(
-            update={"training": study.training.model_copy(update={"epochs": 7})})),
-        "shape": origin._replace(study=study.model_copy(update={"hidden": (16, 17)})),
-        "data": origin._replace(card=origin.card.model_copy(update={"sha256": "0"})),
-        "slope": origin._replace(params=params.model_copy(update={"activations": slope})),
-        "batch norm": origin._replace(params=params.model_copy(
-            update={"batch_norm": params.batch_norm.model_copy(update={"eps": 1e-5})})),
-        "threshold": origin._replace(params=params.model_copy(
-            update={"clipping": params.clipping.model_copy(update={"norm": 2.0})})),
-        "health": origin._replace(params=params.model_copy(
-            update={"health": params.health.model_copy(update={"samples": 64})})),
-        "device": origin._replace(device="a GPU"),
+        f"{axis}: {level}": at(asked, **{axis: level})
+        for axis in AXES
+        if (registry := AXIS[axis].registry)
+        for level in registry.names
+        if level != own[axis]
+    }
+
+
+def changes(asked: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    study, params, card = asked["study"], asked["params"], asked["card"]
+    return other_levels(asked) | {
+        "seed": asked | {"network": asked["network"]._replace(seed=4)},
+        "shape": at(asked, hidden="16-17"),
+        "batch size": at(asked, batch_size=64),
+        "samples": at(asked, train_fraction=0.5),
+        "label noise": at(asked, label_noise=0.25),
+        "learning rate": at(asked, learning_rate=0.2),
+        "slope": at(asked, activation="leaky_relu(slope=0.01)"),
+        "batch norm": at(asked, normalization="before(eps=1e-05)"),
+        "threshold": at(asked, clipping="norm(threshold=2.0)"),
+        "momentum": at(asked, optimizer="momentum(momentum=0.5)"),
+        "epochs": asked | {"study": study.model_copy(
+            update={"training": study.training.model_copy(update={"epochs": 7})})},
+        "data": asked | {"card": card.model_copy(update={"sha256": "0"})},
+        "health": asked | {"params": params.model_copy(
+            update={"health": params.health.model_copy(update={"samples": 64})})},
+        "health epochs": asked | {"params": params.model_copy(
+            update={"health": params.health.model_copy(update={"epochs": (0,)})})},
+        "device": asked | {"device": "a GPU"},
     }  # fmt: skip
 
 
-def test_everything_that_determines_a_network_is_in_its_digest(origin: Origin, network: Network) -> None:
-    digests = {name: changed.digest(network) for name, changed in changes(origin).items()}
-    assert origin.digest(network) not in digests.values()
-    assert len(set(digests.values())) == len(digests)
+def test_everything_that_determines_a_network_is_in_its_key(asked) -> None:
+    keys = {name: key(**changed) for name, changed in changes(asked).items()}
+    assert key(**asked) not in keys.values()
+    assert len(set(keys.values())) == len(keys)
 
 
-def test_what_does_not_concern_a_network_is_not_in_its_digest(origin: Origin, network: Network) -> None:
-    plain = network._replace(cell=network.cell._replace(activation="relu", batch_norm="none", clipping="none"))
-    verdicts = origin.params.health.verdicts.model_copy(update={"dead": 0.1})
-    compute = origin.params.compute.model_copy(update={"workers": 7, "stack_size": 3})
-    health = origin.params.health.model_copy(update={"verdicts": verdicts})
-    other = origin._replace(params=origin.params.model_copy(update={"compute": compute, "health": health}))
-    assert other.digest(network) == origin.digest(network)
-    for name in ("slope", "batch norm", "threshold"):
-        assert changes(origin)[name].digest(plain) == origin.digest(plain)
+def test_what_a_network_sees_and_reuses_is_in_its_key(asked) -> None:
+    (recipe,) = resolve(asked["study"], asked["params"], asked["card"], "cpu", [asked["network"]]).values()
+    seen, reuse = Samples(20, "first", 0), Reuse("donor", 2, 1, 1, 0.1)
+    samples = [seen, seen._replace(size=21), seen._replace(choose="stratified"), seen._replace(seed=1)]
+    changed = Reuse("other", 3, 0, 2, 0.2)._asdict()
+    reuses = [reuse, *(reuse._replace(**{name: value}) for name, value in changed.items())]
+    others = [recipe._replace(outputs=1)]
+    others += [recipe._replace(samples=chosen) for chosen in samples]
+    others += [recipe._replace(reuse=chosen) for chosen in reuses]
+    assert len({recipe.key, *(other.key for other in others)}) == 1 + len(others)
+
+
+def test_what_does_not_concern_a_network_is_not_in_its_key(asked) -> None:
+    params, study = asked["params"], asked["study"]
+    verdicts = params.health.verdicts.model_copy(update={"dead": 0.1})
+    compute = params.compute.model_copy(update={"workers": 7, "stack_size": 3})
+    health = params.health.model_copy(update={"verdicts": verdicts})
+    training = study.training.model_copy(update={"batch_size": 64})
+    others = {
+        "params": params.model_copy(update={"compute": compute, "health": health}),
+        "study": study.model_copy(update={"hidden": (99,), "training": training, "grid": study.grid * 2}),
+    }
+    assert key(**(asked | others)) == key(**asked)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        {"activation": "leaky_relu(slope=0.3)"},
+        {"normalization": "before(momentum=0.99, eps=0.001)"},
+        {"clipping": "norm(1)"},
+        {"optimizer": "momentum(0.9)"},
+    ],
+)
+def test_how_a_level_is_spelled_is_not_in_a_networks_key(asked, levels: dict[str, str]) -> None:
+    assert key(**at(asked, **levels)) == key(**asked)
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +214,7 @@ def test_a_store_that_cannot_be_written_loses_no_training(params, mini, digits, 
 def test_pruning_keeps_what_is_used(params, mini, digits, store) -> None:
     study = small(mini, seed=(0, 1))
     train_networks("mini", study, params, digits, study.networks(), store)
-    origin = Origin(study, params, digits.card, "cpu")
-    used = {origin.digest(network) for network in study.networks()[:3]}
+    used = {recipe.key for recipe in recipes(study.networks()[:3], study, params, digits)}
     count, size = store.prune(used)
     assert count == 5
     assert size > 0

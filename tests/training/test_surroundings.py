@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 
 TRAIN = """
 from pipeline.data.prepare import prepare
-from pipeline.params import load_params
-from pipeline.training.engine import train_networks
+from pipeline.config import load_params
+from pipeline.training.study import train_networks
 params = load_params()
 study = params.study("mini")
 results = train_networks("mini", study, params, prepare(study.data), study.networks()[:9])

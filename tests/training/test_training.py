@@ -8,11 +8,13 @@ import torch
 
 from pipeline.compute.workers import run_all
 from pipeline.errors import ParamsError
-from pipeline.params import Cell, Network
-from pipeline.training.engine import train_networks, train_stack
+from pipeline.grid import AXES, Network
+from pipeline.networks.build import parameter_count
 from pipeline.training.names import KEY, METRICS
 from pipeline.training.order import Epochs
-from pipeline.training.stacks import Stack, into_stacks, stack_size
+from pipeline.training.stacks import into_stacks, stack_size
+from pipeline.training.study import check_fit, train_networks
+from tests.building import build, cell, recipes, train_together
 
 
 def small(mini, epochs: int = 2, **changes):
@@ -48,7 +50,7 @@ def test_one_worker_and_two_give_equal_bytes(results, params, mini, digits, tmp_
 
 
 def test_networks_learn(results) -> None:
-    learned = results.networks.query("learning_rate == 0.1 and batch_norm == 'none'")
+    learned = results.networks.query("learning_rate == 0.1 and normalization == 'none'")
     assert learned["val_accuracy"].mean() > 0.8
 
 
@@ -63,16 +65,16 @@ def test_a_network_that_diverges_is_recorded_without_scores(results) -> None:
 
 
 def test_a_network_that_diverges_is_frozen(params, mini, digits) -> None:
-    cell = Cell("standard_normal", "relu", "none", "none", 1000.0)
-    module = train_stack(Stack("relu", "none", (Network(cell, 0),)), small(mini, 5), params, digits)
+    wild = Network(cell("standard_normal", "relu", learning_rate=1000.0), 0)
+    module = train_together([wild], small(mini, 5), params, digits)
     assert not module.alive.any()
     assert len(module.history) < 5  # nothing is left to train: the trainer stops
 
 
 def test_the_training_scores_are_those_of_the_epochs_batches(params, mini, digits) -> None:
     """As Keras reports them; here with a learning rate so small that the weights stay: the mean over all samples."""
-    cell = Cell("he_normal", "tanh", "none", "none", 1e-12)
-    module = train_stack(Stack("tanh", "none", (Network(cell, 3),)), small(mini, 1), params, digits)
+    still = Network(cell("he_normal", "tanh", learning_rate=1e-12), 3)
+    module = train_together([still], small(mini, 1), params, digits)
     plain = module.networks.unstack(0)
     logits = plain(torch.from_numpy(digits.train.x))
     y = torch.from_numpy(digits.train.y)
@@ -84,8 +86,8 @@ def test_the_training_scores_are_those_of_the_epochs_batches(params, mini, digit
 def test_scores_are_scikit_learns(params, mini, digits) -> None:
     from sklearn.metrics import accuracy_score, log_loss
 
-    cell = Cell("glorot_uniform", "selu", "after", "none", 0.1)
-    module = train_stack(Stack("selu", "after", (Network(cell, 1), Network(cell, 2))), small(mini), params, digits)
+    networks = [Network(cell("glorot_uniform", "selu", "after"), seed) for seed in (1, 2)]
+    module = train_together(networks, small(mini), params, digits)
     for k in range(2):
         p = module.networks.unstack(k)(torch.from_numpy(digits.test.x)).softmax(1).detach().double().numpy()
         p /= p.sum(1, keepdims=True)
@@ -95,7 +97,7 @@ def test_scores_are_scikit_learns(params, mini, digits) -> None:
 
 def test_an_epoch_shows_every_sample_once_in_the_seeds_own_order() -> None:
     epoch = 0
-    epochs = Epochs([5, 6, 5], samples=100, epoch=lambda: epoch)
+    epochs = Epochs([5, 6, 5], [np.arange(100)] * 3, epoch=lambda: epoch)
     (first,) = list(epochs)
     epoch = 1
     (second,) = list(epochs)
@@ -106,22 +108,54 @@ def test_an_epoch_shows_every_sample_once_in_the_seeds_own_order() -> None:
     assert not torch.equal(first[0], second[0])
 
 
-def test_stacks_hold_every_network_once_and_share_activation_and_placement(params) -> None:
-    networks = params.study("digits").networks()
-    stacks = into_stacks(networks, 64)
-    assert sorted(n for stack in stacks for n in stack.networks) == networks
+def test_an_epoch_shows_a_network_its_own_samples_alone() -> None:
+    samples = [np.arange(0, 40), np.arange(60, 100)]
+    (order,) = Epochs([5, 5], samples, epoch=lambda: 3)
+    for own, chosen in zip(order, samples, strict=True):
+        np.testing.assert_array_equal(np.sort(own), chosen)
+    assert torch.equal(order[0] + 60, order[1])
+
+
+def test_stacks_hold_every_network_once_and_share_what_is_in_a_graph(params, digits) -> None:
+    block = {
+        "hidden": ("2x64", "64-32"), "optimizer": ("sgd", "momentum", "momentum(momentum=0.5)"),
+        "clipping": ("value", "none", "norm(threshold=0.5)", "norm"), "batch_size": (32, 64),
+        "normalization": ("none", "before", "before(eps=1e-05)"), "regularization": ("none", "l2"),
+        "train_fraction": (0.5, 1.0), "label_noise": (0.0, 0.25), "seed": (0,),
+    }  # fmt: skip
+    study = params.study("digits")
+    varied = study.model_copy(update={"grid": (study.grid[1].model_copy(update=block),)})
+    made = recipes([*{*study.networks(), *varied.networks()}], study, params, digits)
+    stacks = into_stacks(made, lambda _graph: 64)
+    assert sorted(recipe.key for stack in stacks for recipe in stack.recipes) == sorted(recipe.key for recipe in made)
     for stack in stacks:
-        assert {(n.cell.activation, n.cell.batch_norm) for n in stack.networks} == {
-            (stack.activation, stack.batch_norm)
-        }
-        modes = [n.cell.clipping for n in stack.networks]
+        for axis in {*AXES} - {"initializer", "clipping", "label_noise", "learning_rate"}:
+            assert {getattr(recipe.cell, axis) for recipe in stack.recipes} == {stack.graph.level(axis)}
+        modes = [recipe.cell.clipping for recipe in stack.recipes]
         assert sum(a != b for a, b in pairwise(modes)) == len(set(modes)) - 1
-        assert len(stack.networks) <= 64
+        assert len(stack.recipes) <= 64
+    assert any(len({recipe.cell.initializer for recipe in stack.recipes}) > 1 for stack in stacks)
+    assert any(len({recipe.cell.clipping for recipe in stack.recipes}) == 4 for stack in stacks)
 
 
 def test_a_larger_shape_gives_a_smaller_stack() -> None:
-    sizes = [stack_size(widths, None) for widths in ((64, 64, 64, 10), (784, 300, 100, 10), (784, 4000, 4000, 10))]
+    small = build((64, 64, 64, 10)).design
+    larger = small._replace(shape=(784,), hidden=(300, 100))
+    largest = larger._replace(hidden=(4000, 4000))
+    sizes = [stack_size(parameter_count(one), sum(one.widths), None) for one in (small, larger, largest)]
     assert sizes[0] > sizes[1] > sizes[2] == 1
+
+
+@pytest.mark.parametrize("memory", [None, 80 * 2**30])
+def test_many_steps_give_a_smaller_stack_than_their_weights_would(memory: int | None) -> None:
+    sizes = [stack_size(1000, 64 * 32 * steps, memory) for steps in (1, 10, 100, 10_000_000)]
+    assert sizes[0] >= sizes[1] > sizes[2] > sizes[3] == 1
+
+
+@pytest.mark.parametrize("widths", [(64, 10), (64, 16, 16, 10), (784, 300, 100, 10)])
+def test_the_parameters_of_a_shape_are_those_of_its_network(widths: tuple[int, ...]) -> None:
+    networks = build(widths)
+    assert parameter_count(networks.design) == sum(parameter.numel() for parameter in networks.parameters())
 
 
 def test_a_batch_larger_than_the_training_part_is_refused_before_training(params, mini, digits) -> None:
@@ -130,10 +164,18 @@ def test_a_batch_larger_than_the_training_part_is_refused_before_training(params
         train_networks("mini", study, params, digits, study.networks())
 
 
+def test_a_batch_size_of_the_grid_is_checked_too(params, mini, digits) -> None:
+    block = mini.grid[0].model_copy(update={"batch_size": (32, 2000)})
+    study = mini.model_copy(update={"grid": (block,)})
+    with pytest.raises(ParamsError, match=r"studies.mini.grid: batch_size: found 2,000; allowed: at most 1,077"):
+        train_networks("mini", study, params, digits, study.networks())
+
+
 def test_a_last_batch_of_one_sample_is_refused_where_batch_norm_needs_two(params, mini, digits) -> None:
     study = mini.model_copy(update={"training": mini.training.model_copy(update={"batch_size": 269})})  # 4 · 269 + 1
     with pytest.raises(ParamsError, match="batch norm needs two"):
         train_networks("mini", study, params, digits, study.networks())
+    check_fit("mini", study, digits, [n for n in study.networks() if n.cell.normalization == "none"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the accelerator")

@@ -27,7 +27,7 @@ class Finding(NamedTuple):
 
     study: str
     setting: dict[str, str]
-    """What is compared, and where: ``{"batch_norm": "none", "compared": "elu − relu"}``."""
+    """What is compared, and where: ``{"normalization": "none", "compared": "elu − relu"}``."""
     effect: Interval
     """In the claim's unit."""
     p: float
@@ -37,7 +37,7 @@ class Finding(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The setting, in one line: ``batch_norm=none; compared=elu − relu``."""
+        """The setting, in one line: ``normalization=none; compared=elu − relu``."""
         return "; ".join(f"{key}={level}" for key, level in self.setting.items())
 
 

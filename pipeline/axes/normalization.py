@@ -1,0 +1,74 @@
+"""Normalization of a network's signals between its layers."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.axes.level import Level, Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pipeline.networks.context import LayerContext
+
+Placement = Literal["none", "before", "after"]
+
+
+class Normalization(Level):
+    """What stands before or after each hidden layer's activation."""
+
+    placement: ClassVar[Placement]
+    """Of the activation."""
+    of_batch: ClassVar[bool] = False
+    """Whether statistics are the batch's: then the network's input is normalised too, and a batch needs two samples."""
+    shifts: ClassVar[bool] = False
+    """Whether its shift takes the place of the dense layer's bias."""
+
+    def build(self, context: "LayerContext") -> "nn.Module":
+        """Return a layer on ``[network, batch, unit]``."""
+        raise NotImplementedError
+
+
+NORMALIZATIONS = Registry[Normalization]("normalization")
+
+
+@NORMALIZATIONS.register
+class NoNormalization(Normalization):
+    name, formula, source, placement = "none", "z", "", "none"
+    theory = "see the activation"
+
+
+class _BatchNorm(Normalization):
+    """Keras's convention: moving = momentum · moving + (1 - momentum) · batch; PyTorch's momentum is 1 minus this."""
+
+    formula, source = "γ·(z - mean) / sqrt(variance + eps) + β, over the batch", "Ioffe & Szegedy 2015, algorithm 1"
+    theory = "Yang et al. 2019"
+    of_batch = True
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    eps: Annotated[float, Field(gt=0)] = 0.001
+
+    def build(self, context: "LayerContext") -> "nn.Module":
+        return context.batch_norm(self.momentum, self.eps)
+
+
+@NORMALIZATIONS.register
+class BatchNormBefore(_BatchNorm):
+    name, placement, shifts, label = "before", "before", True, "batch norm before"
+
+
+@NORMALIZATIONS.register
+class BatchNormAfter(_BatchNorm):
+    name, placement, label = "after", "after", "batch norm after"
+
+
+@NORMALIZATIONS.register
+class LayerNorm(Normalization):
+    """Before the activation. Keras's eps; PyTorch's is 1e-5."""
+
+    name, placement, label = "layer_norm", "before", "layer norm"
+    theory = "each layer's variance set to 1; as Yang et al. 2019 for a wide layer"
+    formula, source = "γ·(z - mean) / sqrt(variance + eps) + β, over the units", "Ba et al. 2016, eq. 4"
+    eps: Annotated[float, Field(gt=0)] = 0.001
+
+    def build(self, context: "LayerContext") -> "nn.Module":
+        return context.layer_norm(self.eps)

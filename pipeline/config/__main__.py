@@ -1,0 +1,24 @@
+"""Says whether ``params.yaml`` makes sense, and what it builds. Usage: ``python -m pipeline.config``."""
+
+import sys
+
+from pipeline.config.load import load_params
+from pipeline.console import speak_plainly
+from pipeline.errors import ParamsError
+
+
+def main() -> int:
+    """Check ``params.yaml`` and say what it builds. Returns the exit code."""
+    speak_plainly()
+    try:
+        params = load_params()
+    except ParamsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name in params.run:
+        print(f"{name}: {len(params.studies[name].networks()):,} networks")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

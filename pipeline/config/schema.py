@@ -1,0 +1,171 @@
+"""``params.yaml`` as validated, frozen models.
+
+The file holds every knob, so no model here has a default: what is missing is an error, not a surprise. Axes may be left
+out of a grid where they stay at their neutral level.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pipeline.config.base import MOST_LAYERS, MOST_WEIGHTS, Frozen, Values, fault
+from pipeline.config.data import CLASSES
+from pipeline.config.study import Study
+from pipeline.config.transfer import Transfer
+from pipeline.errors import ParamsError, did_you_mean
+
+Accelerator = Literal["auto", "cpu", "gpu", "mps"]
+Reproducible = Literal["portable", "machine"]
+Reference = Literal["majority", "logistic_regression", "random_forest"]
+RESERVED = {"probes", "claims"}
+"""Names that no study may have: a folder of results, an experiment of MLflow."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What studies and transfer experiments may be called: names of folders, of DVC's keys, words on a command line."""
+MOST_WORKERS = 1024
+MOST_STACKED = 1_000_000
+"""Networks in a stack."""
+
+
+def up_to_or_auto(most: int, noun: str) -> AfterValidator:
+    """Return what lets a number from 1, or ``auto``, pass."""
+
+    def checked(number: int | str) -> int | str:
+        if number == "auto" or (isinstance(number, int) and 1 <= number <= most):
+            return number
+        raise fault(f"is not a number of {noun}; allowed: 1 to {most:,}, or auto", "names_the_value")
+
+    return AfterValidator(checked)
+
+
+class Compute(Frozen):
+    """Where networks are trained, how many at once, and on which machines they come out bit for bit the same."""
+
+    accelerator: Accelerator
+    reproducible: Reproducible
+    """See `pipeline.compute.rounding`, which reads it before anything else is loaded."""
+    workers: Annotated[int | str, up_to_or_auto(MOST_WORKERS, "processes")]
+    stack_size: Annotated[int | str, up_to_or_auto(MOST_STACKED, "networks")]
+
+
+def _epoch_or_last(epoch: int | str) -> int | str:
+    if epoch == "last" or (isinstance(epoch, int) and epoch >= 0):
+        return epoch
+    raise fault("is not an epoch; allowed: 0 (before the first step), 1, 2, …, last", "names_the_value")
+
+
+class Verdicts(Frozen):
+    """Where a network stops being healthy; see `pipeline.training.verdicts`."""
+
+    dead: Annotated[float, Field(gt=0, le=1)]
+    saturated: Annotated[float, Field(gt=0, le=1)]
+    gradient_ratio: Annotated[float, Field(gt=1)]
+
+
+class Health(Frozen):
+    """When and on what the layers are looked at while training."""
+
+    epochs: tuple[Annotated[int | str, AfterValidator(_epoch_or_last)], ...]
+    samples: Annotated[int, Field(ge=2, le=1_000_000)]
+    verdicts: Verdicts
+
+
+class Propagation(Frozen):
+    """The measurement at initialisation, and when it bears the theory out."""
+
+    depth: Annotated[int, Field(ge=2, le=MOST_LAYERS)]
+    width: Annotated[int, Field(ge=1, le=10_000)]
+    seeds: Annotated[int, Field(ge=1, le=1000)]
+    samples: Annotated[int, Field(ge=2, le=10_000)]
+    tolerance: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> "Propagation":
+        weights = self.depth * self.width**2
+        if weights > MOST_WEIGHTS // 10:
+            raise fault(
+                f"depth {self.depth} and width {self.width} make {weights:,} weights a network; allowed: up to "
+                f"{MOST_WEIGHTS // 10:,}"
+            )
+        return self
+
+
+class Evaluation(Frozen):
+    """What the evaluation reports."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    equivalence: Annotated[float, Field(gt=0, lt=1)]
+    references: tuple[Reference, ...]
+
+
+class Params(Frozen):
+    """The whole of ``params.yaml``."""
+
+    run: Values[str]
+    compute: Compute
+    health: Health
+    propagation: Propagation
+    evaluation: Evaluation
+    studies: Annotated[dict[str, Study], Field(min_length=1)]
+    transfer: dict[str, dict[str, Transfer]]
+    """By study and experiment."""
+
+    @model_validator(mode="after")
+    def _names_what_can_be_named(self) -> "Params":
+        named = [("studies", name) for name in self.studies]
+        named += [(f"transfer.{study}", name) for study, found in self.transfer.items() for name in found]
+        for key, name in named:
+            if not NAME.fullmatch(name):
+                raise fault(
+                    f"{key}: {name!r} is not a name; allowed: up to 64 letters, digits, _ and -, the first a letter or "
+                    "a digit", "study",
+                )  # fmt: skip
+        folded: dict[str, str] = {}
+        for name in self.studies:
+            other = folded.setdefault(name.casefold(), name)
+            if other != name:
+                raise fault(
+                    f"studies.{name}: differs by case alone from {other}; on some systems both have one folder", "study"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_for_what_there_is(self) -> "Params":
+        longest = max((self.studies[name].training.epochs for name in self.run if name in self.studies), default=None)
+        for index, epoch in enumerate(self.health.epochs):
+            if isinstance(epoch, int) and longest is not None and epoch > longest:
+                raise fault(
+                    f"health.epochs[{index}]: found {epoch}; allowed: up to {longest}, the epochs of the longest study "
+                    "in run, and last", "study",
+                )  # fmt: skip
+        for study, experiments in self.transfer.items():
+            known = CLASSES.get(self.studies[study].data.source) if study in self.studies else None
+            for name, transfer in experiments.items():
+                unknown = transfer.unknown_class(known) if known else None
+                if unknown:
+                    raise fault(f"transfer.{study}.{name}.{unknown}", "study")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_known_studies(self) -> "Params":
+        for index, name in enumerate(self.run):
+            if name not in self.studies:
+                raise fault(f"run[{index}]: {name!r} is not a study{did_you_mean(name, self.studies)}", "study")
+        for name in sorted({*self.studies} & RESERVED):
+            raise fault(
+                f"studies.{name}: this name is taken, results/{name} is not a study's; allowed: any other", "study"
+            )
+        for name in self.transfer:
+            if name not in self.studies:
+                raise fault(f"transfer.{name}: is not a study{did_you_mean(name, self.studies)}", "study")
+        return self
+
+    def study(self, name: str) -> Study:
+        """Return the study of that name.
+
+        Raises:
+            ParamsError: there is none.
+        """
+        if name not in self.studies:
+            raise ParamsError(f"{name!r} is not a study of params.yaml{did_you_mean(name, self.studies)}")
+        return self.studies[name]

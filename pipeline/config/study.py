@@ -1,0 +1,130 @@
+"""A study: one dataset, network shape, budget and grid."""
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.architectures import ARCHITECTURES, Architecture
+from pipeline.axes.clipping import CLIPPINGS
+from pipeline.axes.initializers import INITIALIZERS
+from pipeline.axes.normalization import NORMALIZATIONS
+from pipeline.axes.optimizers import OPTIMIZERS
+from pipeline.axes.regularizers import REGULARIZERS
+from pipeline.config.base import Frozen, Hidden, HiddenLevel, Values, fault, level_of, some_once
+from pipeline.config.data import Data, steps_of
+from pipeline.grid import AXES, AXIS, Cell, Network, spell_widths, widths_of
+
+MOST_NETWORKS = 1_000_000
+"""Of a block of a grid."""
+
+Initializer = Annotated[str, level_of(INITIALIZERS)]
+Activation = Annotated[str, level_of(ACTIVATIONS)]
+Normalization = Annotated[str, level_of(NORMALIZATIONS)]
+Optimizer = Annotated[str, level_of(OPTIMIZERS)]
+Clipping = Annotated[str, level_of(CLIPPINGS)]
+BatchSize = Annotated[int, Field(ge=2, le=2**31)]
+LearningRate = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Training(Frozen):
+    """The budget of every network of a study."""
+
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
+    batch_size: BatchSize
+
+
+class GridBlock(Frozen):
+    """The product of its axes' levels and seeds.
+
+    An axis that is not named stays at its neutral level, or the study's.
+    """
+
+    architecture: Values[Annotated[str, level_of(ARCHITECTURES)]] = ("mlp",)
+    hidden: Values[HiddenLevel] | None = None
+    initializer: Values[Initializer]
+    activation: Values[Activation]
+    normalization: Values[Normalization] = ("none",)
+    regularization: Values[Annotated[str, level_of(REGULARIZERS)]] = ("none",)
+    optimizer: Values[Optimizer] = ("sgd",)
+    clipping: Values[Clipping] = ("none",)
+    batch_size: Values[BatchSize] | None = None
+    train_fraction: Values[Annotated[float, Field(gt=0, le=1)]] = (1.0,)
+    label_noise: Values[Annotated[float, Field(ge=0, le=1)]] = (0.0,)
+    learning_rate: Values[LearningRate]
+    seed: Values[Seed]
+
+    @model_validator(mode="after")
+    def _can_be_counted(self) -> "GridBlock":
+        count = math.prod(len(getattr(self, axis) or ".") for axis in AXES) * len(self.seed)
+        if count > MOST_NETWORKS:
+            raise fault(f"asks for {count:,} networks; allowed: up to {MOST_NETWORKS:,} in a block")
+        return self
+
+    def networks(self, of_study: dict[str, Any]) -> Iterator[Network]:
+        """Yield every network of the block.
+
+        Args:
+            of_study: the study's level on axes that the block need not name.
+        """
+        levels = [getattr(self, axis) or (of_study[axis],) for axis in AXES]
+        for cell in map(Cell._make, product(*levels)):
+            yield from (Network(cell, seed) for seed in self.seed)
+
+
+class Study(Frozen):
+    """One dataset, network shape, budget and grid."""
+
+    data: Data
+    hidden: Hidden
+    training: Training
+    grid: Annotated[tuple[GridBlock, ...], AfterValidator(some_once)]
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> "Study":
+        for index, block in enumerate(self.grid):
+            for architecture in map(ARCHITECTURES.parse, block.architecture):
+                for hidden in block.hidden or [spell_widths(self.hidden)]:
+                    if reason := architecture.fault(widths_of(hidden)) or self._unreadable(block, architecture, hidden):
+                        raise fault(f"grid[{index}].architecture: '{architecture}' with hidden {hidden}: {reason}")
+        return self
+
+    def _unreadable(self, block: GridBlock, architecture: Architecture, hidden: str) -> str | None:
+        """Return why a recurrent network cannot read this study's samples, or normalise its steps."""
+        if not architecture.recurrent:
+            return None
+        steps, depth = steps_of(self.data), len(widths_of(hidden))
+        if steps is None:
+            return "it reads a sample step by step, and a table has no steps; allowed: digits, fashion_mnist, sequences"
+        if not steps[0] <= depth <= steps[1]:
+            allowed = f"{steps[1]}" if steps[0] == steps[1] else f"{steps[0]} to {steps[1]}"
+            return f"it has {depth} steps; allowed: {allowed}, as the samples have"
+        if any(NORMALIZATIONS.parse(level).of_batch for level in block.normalization):
+            return "batch norm has no meaning over steps; allowed: normalization none, layer_norm"
+        return None
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        """Units of every hidden layer, lowest first: ``[300, 99x100]`` written out. Empty for a linear model."""
+        return widths_of(spell_widths(self.hidden))
+
+    @property
+    def own_levels(self) -> dict[str, Any]:
+        """The level on each axis that a block need not name: the axis's neutral one, or the study's."""
+        of_study = {"hidden": spell_widths(self.hidden), "batch_size": self.training.batch_size}
+        return {axis.name: of_study.get(axis.name, axis.neutral) for axis in AXIS.values()}
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The axes on which the grid has more than one level."""
+        cells = [network.cell for network in self.networks()]
+        return tuple(axis for axis, levels in zip(AXES, zip(*cells, strict=True), strict=True) if len({*levels}) > 1)
+
+    def networks(self) -> list[Network]:
+        """Return every network that some block names, once, sorted by its axes and seed."""
+        own = self.own_levels
+        return sorted({network for block in self.grid for network in block.networks(own)})

@@ -1,0 +1,77 @@
+"""Two levels of an axis, on networks that are alike in all else."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.statistics import Scores
+from pipeline.grid import AXES, AXIS
+
+PLACES = ("layer",)
+"""Columns that make rows of one network a pair, where a table has them."""
+
+
+def held(table: pd.DataFrame, at: Mapping[str, Any], free: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the rows at some levels; axes neither named nor free are at their neutral level, if they have one.
+
+    Args:
+        table: with a column for each axis.
+        at: a level, by axis.
+        free: axes of which every level is taken.
+    """
+    neutral = {name: axis.neutral for name, axis in AXIS.items() if axis.neutral is not None and name not in free}
+    rows = np.ones(len(table), dtype=bool)
+    for name, level in (neutral | dict(at)).items():
+        rows &= (table[name] == level).to_numpy()
+    return table[rows]
+
+
+class Comparison(NamedTuple):
+    """First less second, on paired networks."""
+
+    axis: str
+    first: Any
+    second: Any
+    metric: str
+    """A column."""
+    at: Mapping[str, Any] = {}
+    """Levels of other axes; those not named are at their neutral level, and paired where they have none."""
+    by: tuple[str, ...] = ()
+    """Columns, each level of which is compared by itself."""
+    rate: Literal["same", "own"] = "own"
+    """Whether pairs have one learning rate, or each setting the one that was chosen for it."""
+
+    def effects(self, table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], Scores]]:
+        """Yield where, and the differences ``[seed]``: in each seed the mean over all pairs."""
+        rows = held(table, self.at, (self.axis, *self.by))
+        for levels, group in rows.groupby(list(self.by), sort=True) if self.by else [((), rows)]:
+            yield dict(zip(self.by, levels, strict=True)), self.of(group)
+
+    def of(self, rows: pd.DataFrame) -> Scores:
+        """Return the differences ``[seed]`` of rows that are held already."""
+        apart = {self.axis} | ({"learning_rate"} if self.rate == "own" else set())
+        on = [column for column in (*AXES, *PLACES) if column in rows and column not in apart]
+        first, second = (rows[rows[self.axis] == level] for level in (self.first, self.second))
+        return paired(first, second, self.metric, on)
+
+
+def paired(first: pd.DataFrame, second: pd.DataFrame, column: str, on: Sequence[str]) -> Scores:
+    """Return ``[seed]``: first less second, in each seed the mean over all that they share besides.
+
+    Args:
+        first: rows with a ``seed``, the columns ``on``, and the column compared.
+        second: likewise.
+        column: what is compared; pairs in which one is NaN are left out.
+        on: what makes two rows of a seed a pair.
+
+    Raises:
+        pandas.errors.MergeError: two rows of either are alike in all that makes a pair.
+    """
+    keys = [*on, "seed"]
+    both = first[[*keys, column]].merge(
+        second[[*keys, column]], on=keys, suffixes=("_first", "_second"), validate="one_to_one"
+    )
+    differences = both[f"{column}_first"] - both[f"{column}_second"]
+    return differences.groupby(both["seed"]).mean().to_numpy(np.float64)

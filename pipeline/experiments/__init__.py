@@ -1,0 +1,1 @@
+"""What trains or measures besides the grid: propagation at initialisation, probes, transfer, the champion again."""

@@ -1,0 +1,10 @@
+"""The columns of the experiments' tables, and the champion's files."""
+
+PROPAGATION_SETTING = ["shape", "architecture", "initializer", "activation", "normalization", "regularization"]
+"""What tells rows about different networks at initialisation apart."""
+TRANSFER_SETTING = ["experiment", "task", "method", "labels", "reused", "unfrozen"]
+
+CHAMPION_FILE = "champion.json"
+"""What is known of a study's champion; see `pipeline.experiments.champion.crown`."""
+CHAMPION_FOLDER = "champion"
+"""Of its weights, of what serves it, and of its card; among a study's results, and among MLflow's artifacts."""

@@ -1,0 +1,55 @@
+"""The tables that transfer experiments make. They hold nothing that changes from run to run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.experiments.names import TRANSFER_SETTING
+from pipeline.training.names import METRICS
+from pipeline.training.outcome import Outcome
+from pipeline.training.results import save_tables
+
+if TYPE_CHECKING:  # it imports torch, which those who only read the tables need not wait for
+    from pipeline.experiments.transfer.networks import TransferNetwork
+
+KEY = [*TRANSFER_SETTING, "seed"]
+SCORES = [*METRICS, "test_loss", "test_accuracy"]
+
+
+class TransferResults(NamedTuple):
+    """A study's transfer tables."""
+
+    transfer: pd.DataFrame
+    """One row per network: ``experiment``, ``task``, ``method`` (scratch, reuse), ``labels``, ``reused`` (hidden layers
+    taken from A), ``unfrozen`` (of these), ``seed``, ``status``, ``epochs``, and the final scores."""
+    transfer_history: pd.DataFrame
+    """One row per network and finished epoch."""
+
+    def save(self, folder: Path) -> None:
+        """Write each table as ``<name>.parquet``. Equal tables give equal bytes."""
+        save_tables(self._asdict(), folder)
+
+
+def load_transfer(folder: Path) -> TransferResults:
+    """Read the tables that `TransferResults.save` wrote."""
+    return TransferResults(*(pd.read_parquet(folder / f"{name}.parquet") for name in TransferResults._fields))
+
+
+def tabulate(experiments: Mapping[str, "Mapping[TransferNetwork, Outcome]"]) -> TransferResults:
+    """Return the tables of some experiments' networks."""
+    rows, histories = [], []
+    for name, trained in experiments.items():
+        for network in sorted(trained):
+            outcome = trained[network]
+            key = [name, network.task, network.method, *network[1:]]
+            last = outcome.history[-1] if outcome.alive else [np.nan] * len(METRICS)
+            status = "trained" if outcome.alive else "diverged"
+            rows.append([*key, status, outcome.epochs, *map(float, last), *map(float, outcome.test)])
+            histories += [[*key, epoch, *map(float, scores)] for epoch, scores in enumerate(outcome.history, 1)]
+    return TransferResults(
+        pd.DataFrame(rows, columns=[*KEY, "status", "epochs", *SCORES]),
+        pd.DataFrame(histories, columns=[*KEY, "epoch", *METRICS]),
+    )

@@ -1,0 +1,55 @@
+"""The ledger of claims, and the report that quotes it."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Param
+
+from pipeline.evaluation.claims.ledger import SIDES
+from pipeline.tracking.provenance import common_tags, sha256
+from pipeline.tracking.runs import KIND, finished_runs, lock, make_experiments, metrics_of, open_run
+
+CLAIMS = "claims"
+"""The experiment of the ledger."""
+
+
+def track_claims(folder: Path) -> None:
+    """Write the ledger as a run of its own, in the experiment `CLAIMS`: a parameter for each claim's verdict.
+
+    Args:
+        folder: of ``claims.json`` and ``findings.parquet``, which the run keeps.
+    """
+    files = [folder / name for name in ("claims.json", "findings.parquet")]
+    claims = json.loads(files[0].read_text(encoding="utf-8"))
+    counts = Counter(entry["verdict"] for entry in claims.values())
+    with lock(CLAIMS):
+        experiment = make_experiments([CLAIMS])[CLAIMS]
+        client = MlflowClient()
+        known = finished_runs(client, experiment)
+        digest = sha256(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+        name = f"{len(claims)} claims: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        with open_run(client, experiment, known, digest, name, common_tags() | {KIND: CLAIMS}) as run:
+            if run.new:
+                verdicts = [Param(claim, entry["verdict"]) for claim, entry in claims.items()]
+                sides = {f"{claim}.{side}": entry[side] for claim, entry in claims.items() for side in SIDES}
+                client.log_batch(
+                    run.id, metrics_of({key.replace(" ", "_"): n for key, n in counts.items()} | sides), verdicts
+                )
+                for path in files:
+                    client.log_artifact(run.id, str(path))
+
+
+def track_report(report: Path, studies: Iterable[str]) -> None:
+    """Attach the report to each study's latest execution, and to the latest ledger."""
+    client = MlflowClient()
+    for name, experiment in make_experiments([*studies, CLAIMS]).items():
+        kind = CLAIMS if name == CLAIMS else "execution"
+        parents = client.search_runs(
+            [experiment], f"tags.{KIND} = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1
+        )
+        for parent in parents:
+            client.log_artifact(parent.info.run_id, str(report), "report")

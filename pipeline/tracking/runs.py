@@ -1,0 +1,171 @@
+"""How MLflow is written to: experiments, runs that are finished or deleted, one writer at a time."""
+
+import logging
+import math
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlflow
+import pandas as pd
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Engine, make_url
+
+from pipeline.tracking.provenance import sha256
+from pipeline.training.names import METRICS
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+DIGEST, KIND = "digest", "kind"
+PARENT = "mlflow.parentRunId"
+BATCH = 1000
+"""Metrics that MLflow takes at a time."""
+SECONDS_FOR_A_LOCK = 5.0
+"""That another writer may hold the database."""
+
+for _name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent", "mlflow.pyfunc"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@event.listens_for(Engine, "connect")
+def _write_ahead(connection: Any, _record: Any) -> None:
+    """Let SQLite append to a log rather than rewrite pages at each of MLflow's commits; the UI can read meanwhile."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _refuse_unwritable(uri: URL) -> None:
+    """Fail at once where a database may not be written or is locked; MLflow itself tries again for minutes."""
+    with closing(sqlite3.connect(uri.database or "", timeout=SECONDS_FOR_A_LOCK)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+
+
+def tracking_uri() -> str:
+    """Return where runs are written: ``MLFLOW_TRACKING_URI``, else a SQLite file in the project's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def make_experiments(studies: Iterable[str]) -> dict[str, str]:
+    """Make database and experiments where they are missing; return each study's experiment id.
+
+    The first use of a database migrates its schema, which two processes must not do at once: hence the lock.
+    """
+    uri = tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    with lock("experiments"):
+        if uri.startswith("sqlite:"):
+            _refuse_unwritable(make_url(uri))
+        client = MlflowClient()
+        ids = {}
+        for study in studies:
+            experiment = client.get_experiment_by_name(study)
+            if experiment is None:
+                ids[study] = client.create_experiment(study)
+                continue
+            if experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)
+            ids[study] = experiment.experiment_id
+    return ids
+
+
+def lock(what: str) -> FileLock:
+    """Return what one process of this machine holds at a time while it writes an experiment."""
+    return FileLock(Path(tempfile.gettempdir()) / f"trainability-{sha256(str(Path.cwd()), what)[:16]}.lock")
+
+
+class Run(NamedTuple):
+    """A run that is there now."""
+
+    id: str
+    new: bool
+    """It is for the caller to write."""
+
+
+@contextmanager
+def open_run(
+    client: MlflowClient, experiment: str, known: dict[str, str], digest: str, name: str, tags: dict[str, str]
+) -> Iterator[Run]:
+    """Give the finished run of that digest, else a new one that is finished when the block is."""
+    if digest in known:
+        yield Run(known[digest], new=False)
+        return
+    tags = {KIND: "execution"} | tags | {DIGEST: digest}
+    run = client.create_run(experiment, run_name=name, tags=tags)
+    yield Run(run.info.run_id, new=True)
+    client.set_terminated(run.info.run_id)
+    known[digest] = run.info.run_id
+
+
+def finished_runs(client: MlflowClient, experiment: str) -> dict[str, str]:
+    """Return the finished runs by digest; delete those that a writer did not finish, or finished twice."""
+    delete_unfinished(client, experiment)
+    finished: dict[str, str] = {}
+    token = None
+    while True:
+        page = client.search_runs([experiment], order_by=["attributes.start_time"], max_results=1000, page_token=token)
+        for run in page:
+            digest = run.data.tags.get(DIGEST)
+            if digest is None:
+                continue  # somebody else's
+            if digest in finished:
+                client.delete_run(run.info.run_id)
+            else:
+                finished[digest] = run.info.run_id
+        token = page.token
+        if not token:
+            return finished
+
+
+def delete_unfinished(client: MlflowClient, experiment: str) -> None:
+    """Delete the runs that a writer did not finish, with the models that they registered."""
+    for run in client.search_runs([experiment], "attributes.status != 'FINISHED'", max_results=1000):
+        if DIGEST in run.data.tags:
+            for version_ in client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+                client.delete_model_version(version_.name, version_.version)
+            for model in client.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
+                client.delete_logged_model(model.model_id)
+            client.delete_run(run.info.run_id)
+
+
+def write_curves(
+    client: MlflowClient, run: str, settings: dict[str, Any], networks: pd.DataFrame, history: pd.DataFrame
+) -> None:
+    """Write what some networks that differ by seed alone came to: means and spreads by epoch, and at the end."""
+    trained = networks[networks["status"] == "trained"]
+    by_epoch = history.groupby("epoch")[list(METRICS)].agg(["mean", "std"])
+    curves = [
+        Metric(f"{metric}{suffix}", value, _now(), int(epoch))
+        for metric in METRICS
+        for statistic, suffix in (("mean", ""), ("std", "_sd"))
+        for epoch, value in by_epoch[metric][statistic].items()
+        if math.isfinite(value)
+    ]
+    final = {
+        f"{score}{suffix}": value
+        for score in ("test_loss", "test_accuracy")
+        for suffix, value in (("", trained[score].mean()), ("_sd", trained[score].std()))
+    }
+    final["best_val_accuracy"] = by_epoch["val_accuracy"]["mean"].max()
+    final["diverged"] = len(networks) - len(trained)
+    params = settings | {"seeds": ",".join(str(seed) for seed in networks["seed"])}
+    metrics = metrics_of(final) + curves
+    client.log_batch(run, metrics[:BATCH], [Param(key, str(value)) for key, value in params.items()])
+    for start in range(BATCH, len(metrics), BATCH):
+        client.log_batch(run, metrics[start : start + BATCH])
+
+
+def metrics_of(values: dict[str, float]) -> list[Metric]:
+    """Return numbers as metrics; those that are not finite are left out."""
+    return [Metric(name, float(value), _now(), 0) for name, value in values.items() if math.isfinite(value)]
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,191 @@
+"""A study's executions: a run for each cell, under one run for each execution, which registers the champion."""
+
+import json
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Param
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
+from rich.console import Console
+from rich.progress import track
+
+from pipeline.config import Params
+from pipeline.data import Card
+from pipeline.evaluation.files import Evaluation
+from pipeline.evaluation.names import health_name
+from pipeline.experiments.model_card import CARD_FILE, registered_name
+from pipeline.experiments.names import CHAMPION_FOLDER
+from pipeline.grid import AXES, cell_name, spell_widths
+from pipeline.tracking.provenance import PROJECT, common_tags, dataset_input, sha256
+from pipeline.tracking.runs import (
+    KIND,
+    PARENT,
+    delete_unfinished,
+    finished_runs,
+    lock,
+    make_experiments,
+    metrics_of,
+    open_run,
+    write_curves,
+)
+from pipeline.training.results import Results
+
+SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
+"""What the champion's code imports."""
+CLASS_TYPES = {"bool": DataType.boolean, "int": DataType.long, "float": DataType.double, "str": DataType.string}
+
+
+class Execution(NamedTuple):
+    """What one execution of a study's stages came to."""
+
+    study: str
+    params: Params
+    card: Card
+    results: Results
+    evaluation: Evaluation
+    folder: Path
+    """Where the study's files are."""
+
+
+def track_execution(execution: Execution) -> str:
+    """Write an execution's runs, all that are missing; return the parent run's id.
+
+    Of several processes on this machine, one writes a study at a time.
+    """
+    with lock(execution.study):
+        return _track_execution(execution)
+
+
+def _track_execution(execution: Execution) -> str:
+    experiment = make_experiments([execution.study])[execution.study]
+    client = MlflowClient()
+    known = finished_runs(client, experiment)
+    common = common_tags() | {"device": ", ".join(sorted(execution.results.timings["device"].unique()))}
+    champion = execution.evaluation.metrics.get("champion", {})
+    reproduced = {"reproduced": champion["reproduced"]} if champion else {}
+    digest, title = _execution_digest(execution), _execution_name(execution)
+    with open_run(client, experiment, known, digest, title, common | reproduced) as parent:
+        if parent.new:
+            _write_execution(client, parent.id, execution)
+    _crown(client, parent.id, execution)
+    cells = list(execution.results.networks.groupby(list(AXES), sort=True))
+    histories = dict(iter(execution.results.history.groupby(list(AXES))))
+    unfinished = execution.results.history.iloc[:0]  # of a cell in which every network diverged at once
+    varied = execution.params.study(execution.study).varied
+    written = 0
+    print(f"{execution.study}: bringing MLflow up to date with {len(cells):,} cells")
+    console = Console()
+    for axes, networks in track(cells, f"{execution.study}: MLflow", console=console, disable=not console.is_terminal):
+        cell = dict(zip(AXES, axes, strict=True))
+        tags = common | {axis: str(value) for axis, value in cell.items()} | {PARENT: parent.id}
+        history = histories.get(axes, unfinished)
+        digest = _cell_digest(execution, networks, history)
+        tags |= {KIND: "cell", "health": health_name(networks["health"])}
+        with open_run(client, experiment, known, digest, cell_name(cell, varied), tags) as run:
+            if run.new:
+                _write_cell(client, run.id, cell, execution, networks, history)
+                written += 1
+    delete_unfinished(client, experiment)  # that a server made after it was given up
+    print(f"{execution.study}: {written:,} cells written to MLflow, {len(cells) - written:,} were there already")
+    return parent.id
+
+
+def _write_execution(client: MlflowClient, run: str, execution: Execution) -> None:
+    study = execution.params.study(execution.study)
+    params = {
+        "hidden": spell_widths(study.hidden),
+        **{f"data.{key}": value for key, value in study.data.model_dump().items()},
+        **{f"training.{key}": value for key, value in study.training.model_dump().items()},
+    }
+    numbers = _flatten({k: v for k, v in execution.evaluation.metrics.items() if isinstance(v, dict | int)})
+    metrics = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+    client.log_batch(run, metrics_of(metrics), [Param(key, str(value)) for key, value in params.items()])
+    client.log_inputs(run, [dataset_input(execution.card)])
+    if (execution.folder / CHAMPION_FOLDER / "network.json").is_file():
+        _log_champion(run, execution)
+
+
+def _write_cell(
+    client: MlflowClient,
+    run: str,
+    cell: dict[str, Any],
+    execution: Execution,
+    networks: pd.DataFrame,
+    history: pd.DataFrame,
+) -> None:
+    epochs = execution.params.study(execution.study).training.epochs
+    write_curves(client, run, cell | {"epochs": epochs}, networks, history)
+
+
+def _log_champion(run: str, execution: Execution) -> None:
+    """Log the champion as a pyfunc model, and register it: a file of code, the network as ONNX; nothing is pickled."""
+    card, folder = execution.card, execution.folder / CHAMPION_FOLDER
+    # MLflow refuses long integers for a column of floats, and arrays for named columns. The model itself looks at both.
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(AnyType()) for _ in card.names]),
+        outputs=Schema([ColSpec(CLASS_TYPES[card.class_type])]),
+        params=ParamSchema([ParamSpec("probabilities", DataType.boolean, default=False)]),
+    )
+    with mlflow.start_run(run_id=run), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
+        model = mlflow.pyfunc.log_model(
+            name="champion",
+            python_model=str(PROJECT / "experiments" / "champion_model.py"),
+            artifacts={CHAMPION_FOLDER: str(folder)},
+            signature=signature,
+            input_example=pd.DataFrame([card.scaler.shift], columns=list(card.names)),
+            pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
+            metadata={"features": list(card.names), "classes": card.class_values},
+        )
+    client, name = MlflowClient(), registered_name(execution.study)
+    try:
+        client.create_registered_model(name, description=f"The champions of the study {execution.study}")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    about = (folder / CARD_FILE).read_text(encoding="utf-8")
+    client.create_model_version(name, model.model_uri, run, description=about, model_id=model.model_id)
+
+
+def _crown(client: MlflowClient, run: str, execution: Execution) -> None:
+    """Let the alias ``champion`` name the version that an execution registered."""
+    for found in client.search_model_versions(f"run_id = '{run}'"):
+        client.set_registered_model_alias(registered_name(execution.study), "champion", found.version)
+
+
+def _execution_name(execution: Execution) -> str:
+    return f"{execution.study}: {len(execution.results.networks):,} networks"
+
+
+def _execution_digest(execution: Execution) -> str:
+    return sha256(
+        execution.study,
+        execution.params.study(execution.study).model_dump_json(),
+        execution.card.sha256,
+        execution.results.networks.to_csv(),
+        execution.results.history.to_csv(),
+        json.dumps(execution.evaluation.metrics.get("champion")),
+    )
+
+
+def _cell_digest(execution: Execution, networks: pd.DataFrame, history: pd.DataFrame) -> str:
+    study = execution.params.study(execution.study)
+    settings = study.model_dump_json(exclude={"grid"})
+    return sha256(
+        execution.study, settings, execution.card.sha256, networks.to_csv(index=False), history.to_csv(index=False)
+    )
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,200 @@
+"""Recipes: all that determines what one network comes to, resolved. Training takes recipes and nothing else."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.architectures import ARCHITECTURES
+from pipeline.axes.level import Level
+from pipeline.axes.normalization import NORMALIZATIONS
+from pipeline.axes.regularizers import REGULARIZERS
+from pipeline.closure import code_digest
+from pipeline.config import Params, Study
+from pipeline.config.schema import Health
+from pipeline.data import Card
+from pipeline.grid import AXES, AXIS, Cell, Network, widths_of
+from pipeline.networks.stack import Design
+from pipeline.training.platform import platform_fingerprint
+
+CODE = "pipeline/training/schedule.py"
+"""Where training begins: this file, and all that it imports, determine what a network comes to."""
+
+
+class Samples(NamedTuple):
+    """Which of the training samples a network sees."""
+
+    size: int
+    choose: Literal["first", "stratified"]
+    """The first ones; or drawn by the seed, each class in its share."""
+    seed: int
+
+
+class Reuse(NamedTuple):
+    """What a network takes from another one, its donor."""
+
+    donor: str
+    """The key of the donor's recipe."""
+    layers: int
+    """Hidden layers, the lowest; frozen at first."""
+    unfrozen: int
+    """Of these, from the top, those that are trained after a while."""
+    frozen_epochs: int
+    learning_rate: float
+    """Once layers are unfrozen."""
+
+
+class Recipe(NamedTuple):
+    """A network before it is trained."""
+
+    cell: Cell
+    seed: int
+    """Of its weights, its batches and its random slopes."""
+    shape: tuple[int, ...]
+    """Of a sample."""
+    outputs: int
+    samples: Samples
+    epochs: int
+    health_epochs: tuple[int | str, ...]
+    health_samples: int
+    data: str
+    """SHA-256 of the prepared data."""
+    platform: str
+    """The platform's fingerprint, as JSON."""
+    reuse: Reuse | None = None
+
+    def level(self, axis: str) -> Level:
+        """Return the entry that stands at an axis with a registry."""
+        registry = AXIS[axis].registry
+        assert registry is not None  # noqa: S101
+        found: Level = registry.parse(getattr(self.cell, axis))
+        return found
+
+    @property
+    def key(self) -> str:
+        """The network's key in the store: a digest of the recipe, every setting written out, and of the code."""
+        return _key(self)
+
+
+@cache
+def _key(recipe: Recipe) -> str:
+    described: dict[str, Any] = recipe._asdict() | {"code": code_digest(CODE)}
+    described["cell"] = {
+        axis: [recipe.level(axis).name, recipe.level(axis).model_dump()] if AXIS[axis].registry else level
+        for axis, level in recipe.cell._asdict().items()
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+class Graph(NamedTuple):
+    """What networks must have in common to be one compute graph, and so to be trained as one module."""
+
+    levels: tuple[Any, ...]
+    """On the axes whose levels do not share a graph."""
+    shape: tuple[int, ...]
+    outputs: int
+    labelled: int
+    """Training samples."""
+    epochs: int
+    health_epochs: tuple[int | str, ...]
+    health_samples: int
+    data: str
+    reuse: tuple[Any, ...]
+    """All but the donor."""
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "Graph":
+        """Return a recipe's graph."""
+        return cls(
+            tuple(getattr(recipe.cell, axis) for axis in OWN_GRAPH),
+            recipe.shape,
+            recipe.outputs,
+            recipe.samples.size,
+            recipe.epochs,
+            recipe.health_epochs,
+            recipe.health_samples,
+            recipe.data,
+            recipe.reuse[1:] if recipe.reuse else (),
+        )
+
+    def level(self, axis: str) -> Any:
+        """Return the level on an axis whose levels do not share a graph."""
+        return self.levels[OWN_GRAPH.index(axis)]
+
+    @property
+    def design(self) -> Design:
+        """How its networks are built."""
+        return Design(
+            self.shape,
+            widths_of(self.level("hidden")),
+            self.outputs,
+            ARCHITECTURES.parse(self.level("architecture")),
+            ACTIVATIONS.parse(self.level("activation")),
+            NORMALIZATIONS.parse(self.level("normalization")),
+            REGULARIZERS.parse(self.level("regularization")),
+        )
+
+
+OWN_GRAPH = tuple(axis for axis in AXES if not AXIS[axis].shares_graph)
+
+
+def resolve(
+    study: Study, params: Params, card: Card, device: str, networks: Iterable[Network] | None = None
+) -> dict[Network, Recipe]:
+    """Return the recipes of a study's networks.
+
+    Args:
+        study: its data and budget.
+        params: settings that all studies share.
+        card: of its data.
+        device: ``cpu``, or the GPU's name.
+        networks: which; by default all.
+    """
+    chosen = study.networks() if networks is None else networks
+    return {
+        network: recipe(network.cell, network.seed, study.training.epochs, params.health, card, device)
+        for network in chosen
+    }
+
+
+def recipe(
+    cell: Cell,
+    seed: int,
+    epochs: int,
+    health: Health,
+    card: Card,
+    device: str,
+    samples: Samples | None = None,
+    outputs: int | None = None,
+    reuse: Reuse | None = None,
+) -> Recipe:
+    """Return a network's recipe; by default it sees all training samples and has an output for each class."""
+    return Recipe(
+        cell,
+        seed,
+        card.shape,
+        outputs or len(card.classes),
+        samples or _samples(cell, seed, card),
+        epochs,
+        health.epochs,
+        health.samples,
+        card.sha256,
+        json.dumps(platform_fingerprint(device), sort_keys=True),
+        reuse,
+    )
+
+
+def _samples(cell: Cell, seed: int, card: Card) -> Samples:
+    """Return which samples a network of the grid sees: all, or the share that its cell names, drawn by its seed."""
+    everything = card.samples["train"]
+    if cell.train_fraction == 1:
+        return Samples(everything, "first", 0)
+    return Samples(max(1, round(cell.train_fraction * everything)), "stratified", seed)
+
+
+def widths(recipe: Recipe) -> Sequence[int]:
+    """Return features, units of every hidden layer, outputs."""
+    return (math.prod(recipe.shape), *widths_of(recipe.cell.hidden), recipe.outputs)

@@ -1,0 +1,225 @@
+"""Trains networks on this machine: stack after stack, each under a ``pl.Trainer``, several side by side."""
+
+import logging
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
+from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
+
+from pipeline.compute.cpu import cap_threads_for_determinism, disable_malloc_trim
+from pipeline.compute.workers import Notify, run_all
+from pipeline.config.schema import Compute
+from pipeline.data import Dataset
+from pipeline.errors import ResourceError
+from pipeline.networks.build import parameter_count
+from pipeline.networks.stack import Weights
+from pipeline.progress import GridProgress
+from pipeline.training.checkpoints import EpochCheckpoint, VerifiedIO
+from pipeline.training.devices import choose_device, device_memory, device_name, workers_of
+from pipeline.training.module import StackModule
+from pipeline.training.outcome import Outcome, outcomes
+from pipeline.training.recipe import Graph, Recipe, widths
+from pipeline.training.stacks import Stack, into_stacks, stack_size
+from pipeline.training.store import NetworkStore
+from pipeline.training.unfreezing import Unfreezing
+
+# Lightning greets every trainer, and uses a name that torch 2.13 has deprecated: neither is news to the user.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
+
+AfterEpoch = Callable[[StackModule], None]
+
+
+class Trained(NamedTuple):
+    """What some networks came to."""
+
+    outcomes: dict[Recipe, Outcome]
+    weights: dict[str, Weights]
+    """By key, of those whose weights were asked for."""
+
+    def __or__(self, other: "Trained") -> "Trained":
+        """Return both."""
+        return Trained(self.outcomes | other.outcomes, self.weights | other.weights)
+
+
+class _Task(NamedTuple):
+    stack: Stack
+    resume: bool
+    """From the stack's checkpoint."""
+
+
+class Schedule(NamedTuple):
+    """How networks of one dataset are trained here.
+
+    Args:
+        title: what progress and messages call them.
+        dataset: prepared.
+        compute: where, and how many at a time.
+        store: has those that were trained before, and keeps those that are trained now, stack by stack.
+        donors: by key, the weights of networks whose layers are reused.
+        keep: keys of the networks whose weights are wanted.
+    """
+
+    title: str
+    dataset: Dataset
+    compute: Compute
+    store: NetworkStore | None = None
+    donors: Mapping[str, Weights] = {}
+    keep: Collection[str] = ()
+
+    def train(self, recipes: Iterable[Recipe]) -> Trained:
+        """Return what networks come to, each trained once, or never where the store has it.
+
+        Raises:
+            ParamsError: the accelerator is not there.
+            ResourceError: memory does not suffice for a single network, or a worker was killed.
+        """
+        wanted = list(dict.fromkeys(recipes))
+        found = self._kept(wanted)
+        missing = [recipe for recipe in wanted if recipe not in found.outcomes]
+        if found.outcomes:
+            total, kept = len(wanted), len(found.outcomes)
+            print(f"{self.title}: {kept:,} of {total:,} networks are in the store, {len(missing):,} to train")
+        return found | self._train(missing) if missing else found
+
+    def _kept(self, recipes: Sequence[Recipe]) -> Trained:
+        """Return what the store has; of a network whose weights are wanted, both or nothing."""
+        if not self.store:
+            return Trained({}, {})
+        outcomes_ = self.store.load_all(recipes)
+        weights = {
+            recipe.key: arrays
+            for recipe in outcomes_
+            if recipe.key in self.keep and (arrays := self.store.load_weights(recipe.key)) is not None
+        }
+        lost = {*self.keep} - weights.keys()
+        return Trained({recipe: one for recipe, one in outcomes_.items() if recipe.key not in lost}, weights)
+
+    def _train(self, recipes: Sequence[Recipe]) -> Trained:
+        """Train networks, stack by stack, side by side; the store has each stack's as soon as it is finished."""
+        unfinished = self.store.unfinished(recipes) if self.store else []
+        begun = {recipe for stack in unfinished for recipe in stack}
+        if begun:
+            print(f"{self.title}: {len(begun):,} networks go on from the last epoch they finished")
+        workers, memory = workers_of(self.compute), device_memory(choose_device(self.compute))
+        share = -(-len(recipes) // workers)  # no stack is more than a worker's share
+
+        def size(graph: Graph) -> int:
+            asked = self.compute.stack_size
+            if isinstance(asked, int):
+                return min(share, asked)
+            activations = graph.level("batch_size") * sum(graph.design.widths)
+            return min(share, stack_size(parameter_count(graph.design), activations, memory))
+
+        tasks = [_Task(Stack.of(stack), True) for stack in unfinished]
+        tasks += [_Task(stack, False) for stack in into_stacks([one for one in recipes if one not in begun], size)]
+        disable_malloc_trim()
+        trained = Trained({}, {})
+        with GridProgress(self.title, len(recipes), max(recipe.epochs for recipe in recipes)) as progress:
+
+            def work(task: _Task, notify: Notify) -> Trained:
+                return self._train_task(task, tell(notify))
+
+            for finished in run_all(work, tasks, min(workers, len(tasks)), progress.epoch_done):
+                trained |= finished
+                if self.store:
+                    self.store.save_all(*finished)
+                progress.stack_done(len(finished.outcomes))
+        return trained
+
+    def _train_task(self, task: _Task, after_epoch: AfterEpoch) -> Trained:
+        """Train a stack; where memory does not suffice, one half of it after the other.
+
+        Raises:
+            ResourceError: memory does not suffice for a single network.
+        """
+        stack = task.stack
+        checkpoint = self._checkpoint(stack)
+        try:
+            module = self.train_stack(stack, after_epoch, checkpoint, task.resume)
+        except (RuntimeError, MemoryError) as error:
+            if not (isinstance(error, MemoryError) or is_oom_error(error)):
+                raise
+            if len(stack.recipes) == 1:
+                shape = "-".join(str(width) for width in widths(stack.recipes[0]))
+                raise ResourceError(
+                    f"memory does not suffice for a single network of {shape}; what was finished is kept. "
+                    "Make the study's hidden layers or training.batch_size smaller, or compute.workers"
+                ) from error
+        else:
+            return self._came_to(module)
+        garbage_collection_cuda()
+        first, second = stack.halves()
+        print(
+            f"warning: memory does not suffice for {len(stack.recipes):,} networks at a time: "
+            f"trying {len(first.recipes):,}"
+        )
+        return self._train_task(_Task(first, False), after_epoch) | self._train_task(_Task(second, False), after_epoch)
+
+    def _checkpoint(self, stack: Stack) -> EpochCheckpoint | None:
+        """Return what keeps a stack's state; nothing where layers are frozen for a while, which has few labels."""
+        return self.store.checkpoint(stack.recipes) if self.store and not stack.graph.reuse else None
+
+    def _came_to(self, module: StackModule) -> Trained:
+        recipes = module.stack.recipes
+        found = outcomes(module, device_name(self.compute))
+        wanted: dict[str, Weights] = {
+            recipe.key: module.networks.weights_of(network)
+            for network, recipe in enumerate(recipes)
+            if recipe.key in self.keep
+        }
+        return Trained(dict(zip(recipes, found, strict=True)), wanted)
+
+    def train_stack(
+        self,
+        stack: Stack,
+        after_epoch: AfterEpoch = lambda _module: None,
+        checkpoint: EpochCheckpoint | None = None,
+        resume: bool = False,
+    ) -> StackModule:
+        """Train one stack; returns its module, on the CPU, with its history and test scores.
+
+        Args:
+            stack: the networks.
+            after_epoch: called with the module after each epoch.
+            checkpoint: keeps the stack's state.
+            resume: go on from there.
+        """
+        module = StackModule(stack, self.dataset, after_epoch, self.donors)
+        reuse = stack.recipes[0].reuse
+        callbacks: list[pl.Callback] = [Unfreezing(reuse)] if reuse else []
+        if checkpoint:
+            callbacks.append(checkpoint)
+        self._fit(module, callbacks, checkpoint.path if checkpoint and resume else None)
+        return module
+
+    def _fit(self, module: StackModule, callbacks: list[pl.Callback], resume_from: Path | None) -> None:
+        """Train a module for its networks' epochs."""
+        with cap_threads_for_determinism(len(module.seeds)):
+            trainer = pl.Trainer(
+                accelerator=self.compute.accelerator,
+                devices=1,
+                max_epochs=module.graph.epochs,
+                logger=False,
+                callbacks=callbacks,
+                plugins=[VerifiedIO(), LightningEnvironment()],  # one process, whatever SLURM or torchrun say
+                enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+            )
+            trainer.fit(module, ckpt_path=resume_from, weights_only=True)
+
+
+def tell(notify: Notify) -> AfterEpoch:
+    """Return what tells `GridProgress.epoch_done` of a stack's epochs: its networks, its best validation accuracy."""
+
+    def after_epoch(module: StackModule) -> None:
+        best = module.history[-1].validation.accuracy[module.alive]
+        notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
+
+    return after_epoch

@@ -34,7 +34,7 @@ def _line(error: ErrorDetails, root: type[BaseModel]) -> str:
     if kind == "json_invalid":  # half of a surrogate pair
         return f"params.yaml: holds what is no text: {error['msg']}"
     if kind == "extra_forbidden":
-        return f"{key}: unknown key{did_you_mean(path[-1], _siblings(path, root))}"
+        return f"{key}: unknown key{did_you_mean(path[-1], _siblings(error['loc'], root))}"
     if kind == "missing":
         return f"{key}: missing"
     if kind == "literal_error":
@@ -63,12 +63,16 @@ def _key(path: Sequence[int | str]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
-def _siblings(path: Sequence[int | str], root: type[BaseModel]) -> list[str]:
-    """Return the keys allowed where an unknown one was found, by walking the models along the path."""
+def _siblings(location: Sequence[int | str], root: type[BaseModel]) -> list[str]:
+    """Return the keys allowed where an unknown one was found, by walking the models along an error's location."""
     model: Any = root
-    for part in path[:-1]:
+    for before, part in zip((None, *location), location[:-1], strict=False):
         models = [m for m in _models(model) if str(part) in m.model_fields]
-        if models:  # else an item of a list, or a study's name: its model was taken with the list or the dict
+        if part in UNIONS.get(before, ()):
+            model = next(
+                m for m in _models(model) if any(part in get_args(f.annotation) for f in m.model_fields.values())
+            )
+        elif models:  # else an item of a list, or a study's name: its model was taken with the list or the dict
             model = models[0].model_fields[str(part)].annotation
     return sorted({name for m in _models(model) for name in m.model_fields})
 

@@ -31,7 +31,9 @@ from pipeline.training.stacks import Stack
 from pipeline.training.verdicts import Record
 
 SCORED_AT_A_TIME = 1024
-"""Samples. A constant: were it to depend on the stack, so would the rounding."""
+"""Samples; fewer of a recurrent network. Constants: were it to depend on the stack, so would the rounding."""
+STEPS_AT_A_TIME = 8 * SCORED_AT_A_TIME
+"""Of all samples together: what the input gives every step is computed at once."""
 
 PerNetwork = Float[Tensor, "network"]
 
@@ -245,11 +247,16 @@ class StackModule(pl.LightningModule):
 
     # --- scoring ----------------------------------------------------------------------------------
 
+    @property
+    def _scored_at_a_time(self) -> int:
+        recurrent = self.graph.design.architecture.recurrent
+        return min(SCORED_AT_A_TIME, max(64, STEPS_AT_A_TIME // self.networks.sites)) if recurrent else SCORED_AT_A_TIME
+
     @torch.no_grad()
     def _logits(self, x: Float[Tensor, "sample feature"]) -> Iterator[Float[Tensor, "network some class"]]:
         """Yield every network's logits, some samples at a time."""
         self.networks.eval()
-        for some in x.split(SCORED_AT_A_TIME):
+        for some in x.split(self._scored_at_a_time):
             yield self(some.expand(len(self.seeds), -1, -1))
         self.networks.train()
 
@@ -266,7 +273,7 @@ class StackModule(pl.LightningModule):
         size = len(self.seeds)
         losses = []
         correct = torch.zeros(size, dtype=torch.int64, device=self.device)
-        for logits, some_y in zip(self._logits(x), y.split(SCORED_AT_A_TIME), strict=True):
+        for logits, some_y in zip(self._logits(x), y.split(self._scored_at_a_time), strict=True):
             targets = some_y.expand(size, -1)
             losses.append(cross_entropy(logits, targets))
             correct += correct_counts(logits, targets)

@@ -17,10 +17,10 @@ network-epoch in stacks of 16, 32 and 70 (digits, ReLU, a bare loop on one threa
 LARGEST_CPU_STACK = 128
 CPU_ACTIVATION_BYTES = 2**29
 """What a stack's activations may take on a CPU: of recurrent networks, it is they that are large, not the weights."""
-COPIES = 12
+COPIES = 10
 """Of a layer's outputs that are held while a batch is learned from: what backpropagation needs, and gradients.
 
-128 networks of 20 x 50 with batches of 64 took 368 MB, 10 copies; recurrent ones of 100 steps x 32 took 1.7 GB, 14.
+With batches of 64, 128 networks of 20 x 50 took 368 MB, recurrent ones of 100 steps x 32 took 1.2 GB.
 """
 GPU_SHARE = 0.25
 """Share of a GPU's memory that a stack's weights, gradients and momenta may take; activations take the rest."""

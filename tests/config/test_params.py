@@ -174,6 +174,20 @@ def test_a_table_outside_the_watched_folder_is_refused() -> None:
         parse_params(changed("studies.digits.data", data))
 
 
+def test_a_recurrent_network_on_a_table_is_refused() -> None:
+    table = {"source": "table", "path": "data/tables/x.csv", "target": "y", "scaling": "unit"}
+    table["split"] = {"kind": "stratified", "validation": 0.2, "test": 0.2, "seed": 0}
+    with pytest.raises(ParamsError) as refused:
+        parse_params(changed("studies.recurrent.data", table))
+    assert str(refused.value).startswith("studies.recurrent: grid[0].architecture: 'recurrent'")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_key_of_another_source_is_unknown() -> None:
+    with pytest.raises(ParamsError, match=r"recurrent\.data\.task: unknown key; allowed: scaling, source, split\n"):
+        parse_params(changed("studies.recurrent.data.source", "digits"))
+
+
 @pytest.mark.parametrize(
     "name", ["wine.v2", "my study", "a;b", "", "-x", "a/b", "../x", "ünï", "a\nb", "x" * 65, "$(x)"]
 )

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from pipeline.axes.activations import ACTIVATIONS
 from pipeline.axes.level import Level, Registry
+from pipeline.config.study import GridBlock
 from pipeline.errors import LevelError
-from pipeline.grid import AXIS, spell_widths, widths_of
+from pipeline.grid import AXES, AXIS, spell_widths, widths_of
 from stages.axes import FOLDER, pages
 from tests.conftest import ROOT
 
@@ -100,6 +101,15 @@ def test_a_setting_without_a_default_is_no_level() -> None:
 def test_the_pages_about_the_axes_are_current() -> None:
     folder = ROOT / FOLDER
     assert {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")} == pages(), "run `make axes`"
+
+
+def test_the_axes_are_the_same_wherever_they_are_listed() -> None:
+    fields = GridBlock.model_fields
+    assert tuple(fields) == (*AXES, "seed")
+    for axis in AXES:
+        neutral = AXIS[axis].neutral
+        assert fields[axis].is_required() or fields[axis].default == (None if neutral is None else (neutral,)), axis
+    assert f"| axis | {', '.join(AXES)};" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -69,11 +69,18 @@ def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
     return _specification(band + line, height=300)
 
 
-def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[str, Any]:
-    """Return small multiples by activation: a line for what the theory predicts, points for what was measured."""
+def propagation_chart(curves: pd.DataFrame, quantity: str, title: str, site: str = N_("layer")) -> dict[str, Any]:
+    """Return small multiples by activation: a line for what the theory predicts, points for what was measured.
+
+    Args:
+        curves: see `pipeline.report.tables.propagation_curves`.
+        quantity: signal or gradient.
+        title: of the picture.
+        site: what a site is called.
+    """
     table = curves[curves["quantity"] == quantity]
     base = alt.Chart().encode(
-        x=alt.X("layer:Q", title=N_("layer")),
+        x=alt.X("layer:Q", title=site),
         color=alt.Color(
             "initializer:N",
             title=None,
@@ -86,7 +93,7 @@ def propagation_chart(curves: pd.DataFrame, quantity: str, title: str) -> dict[s
     words = [
         alt.Tooltip("activation", title=N_("activation")),
         alt.Tooltip("initializer", title=N_("initializer")),
-        alt.Tooltip("layer", title=N_("layer")),
+        alt.Tooltip("layer", title=site),
         alt.Tooltip("predicted", title=N_("predicted"), format=".3g"),
         alt.Tooltip("measured", title=N_("measured"), format=".3g"),
     ]
@@ -240,7 +247,10 @@ def ranks_chart(levels: pd.DataFrame) -> dict[str, Any]:
     words = [alt.Tooltip("level", title=N_("level")), alt.Tooltip("mean_rank", title=title, format=".1f")]
     base = alt.Chart(table)
     bars = base.mark_rule(strokeWidth=2, color=SIDES["open"]).encode(
-        x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False)), x2="high:Q", y=y, tooltip=words
+        x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickMinStep=0.5, format="~g")),
+        x2="high:Q",
+        y=y,
+        tooltip=words,
     )
     points = base.mark_point(filled=True, size=55, opacity=1, color=SIDES["for"]).encode(
         x="mean_rank:Q", y=y, tooltip=words

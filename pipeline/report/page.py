@@ -191,15 +191,16 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
     if len(study.results.history):
         charts[f"curves-{study.name}"] = curves_chart(learning_curves(study))
     if cells["clipping"].nunique() > 1:
-        charts[f"failures-{study.name}"] = failures_chart(_clipping_block(cells))
+        charts[f"failures-{study.name}"] = failures_chart(clipping_block(cells))
     levels = axis_levels(study)
     for own in levels:
         ranked = pd.DataFrame(own.rows).dropna(subset="mean_rank")
         if own.view == "best" and len(ranked):
             charts[f"ranks-{study.name}-{own.axis}"] = ranks_chart(ranked)
     curves = propagation_curves(study)
+    site = N_("step") if set(study.propagation["architecture"]) == {"recurrent"} else N_("layer")
     for quantity, title in PROPAGATION_TITLES.items() if len(curves) else ():
-        charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title)
+        charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title, site)
     experiments = transfer_sections(study, params.evaluation.confidence)
     for experiment in experiments:
         charts[f"labels-{study.name}-{experiment.name}"] = labels_chart(experiment.summary)
@@ -254,11 +255,17 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
     }
 
 
-def _clipping_block(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of those settings that the study trained under every clipping mode."""
+def clipping_block(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of those settings that the study trained under every clipping mode.
+
+    Modes that it tried on less than half as many settings as another, as further thresholds, are none of them.
+    """
+    tried = cells["clipping"].value_counts()
+    common = tried.index[2 * tried >= tried.drop(AXIS["clipping"].neutral, errors="ignore").max()]
+    cells = cells[cells["clipping"].isin(common)]
     others = [axis for axis in AXES if axis != "clipping"]
     modes = cells.groupby(others)["clipping"].transform("nunique")
-    return cells[modes == cells["clipping"].nunique()]
+    return cells[modes == len(common)]
 
 
 # --- how things are told --------------------------------------------------------------------------

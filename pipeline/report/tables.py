@@ -23,7 +23,9 @@ TOP = 5
 HEALTH_EXAMPLES = 3
 """Settings that the health table names for each verdict."""
 CURVES = ("standard_normal", "lecun_normal", "he_normal", "critical")
-"""Initializers whose signals and gradients are drawn; on square layers Glorot's are LeCun's."""
+"""Of many initializers those whose signals and gradients are drawn; on square layers Glorot's are LeCun's."""
+MOST_CURVES = 5
+"""Initializers; of no more, all are drawn."""
 
 
 class StudyResults(NamedTuple):
@@ -136,8 +138,8 @@ def propagation_curves(study: StudyResults) -> pd.DataFrame:
     """Return the deep network's curves, thinned out: a row for each quantity, setting and layer.
 
     Columns: ``quantity`` (signal, gradient), ``activation``, ``initializer``, ``layer``, ``predicted``, ``measured``,
-    ``low`` and ``high`` of the seeds. Other axes are at their neutral level, or the first there is. Of initializers
-    that are alike on square layers, one.
+    ``low`` and ``high`` of the seeds. Other axes are at their neutral level, or the first there is. Of many
+    initializers that are alike on square layers, one.
     """
     deep = deepest_shape(study.propagation)
     for axis in PROPAGATION_SETTING[1:]:
@@ -145,10 +147,10 @@ def propagation_curves(study: StudyResults) -> pd.DataFrame:
         if axis not in ("activation", "initializer") and levels:
             neutral = AXIS[axis].neutral
             deep = deep[deep[axis] == (neutral if neutral in levels else AXIS[axis].sorted(levels)[0])]
-    chosen = [name for name in CURVES if name in set(deep["initializer"])] or AXIS["initializer"].sorted(
-        deep["initializer"]
-    )[: len(CURVES)]
-    deep = deep[deep["initializer"].isin(chosen) & ((deep["layer"] % 5 == 0) | deep["layer"].isin([1, 2]))]
+    initializers = AXIS["initializer"].sorted(deep["initializer"])
+    if len(initializers) > MOST_CURVES:
+        initializers = [name for name in CURVES if name in initializers] or initializers[:MOST_CURVES]
+    deep = deep[deep["initializer"].isin(initializers) & ((deep["layer"] % 5 == 0) | deep["layer"].isin([1, 2]))]
     parts = []
     for quantity in QUANTITIES:
         names = {f"{quantity}_predicted": "predicted", quantity: "measured"}
@@ -161,9 +163,10 @@ def propagation_curves(study: StudyResults) -> pd.DataFrame:
 class Change(NamedTuple):
     """A setting that differs from the base in one choice."""
 
+    base: bool
     activation: str
     change: str
-    """In words; empty for the base."""
+    """In words; of the base, its levels that are not neutral."""
     cell: Mapping[Hashable, Any]
     """As `StudyResults.tuned` has it."""
     before: tuple[float, float]
@@ -192,13 +195,14 @@ def changes(study: StudyResults) -> list[Change]:
         return []
     found = []
     for cell in near.to_dict("records"):
-        change = [AXIS[axis].label(cell[axis]) for axis in axes if cell[axis] != base[axis]]
-        place = [AXIS[axis].order(cell[axis]) for axis in axes if cell[axis] != base[axis]]
-        axis_place = [axes.index(axis) for axis in axes if cell[axis] != base[axis]]
+        changed = [axis for axis in axes if cell[axis] != base[axis]]
+        named = changed or [axis for axis in axes if base[axis] != AXIS[axis].neutral]
+        words = " · ".join(AXIS[axis].label(cell[axis]) for axis in named)
+        place = [(axes.index(axis), AXIS[axis].order(cell[axis])) for axis in changed]
         own = rows_of_cell(study.results.layers, cell)
         hidden = own[own["layer"] <= own["layer"].max() - 1]
         moments = (_worst(hidden[hidden["epoch"] == epoch]) for epoch in (0, hidden["epoch"].max()))
-        found.append(((axis_place, place), Change(cell["activation"], " ".join(change), cell, *moments)))
+        found.append((place, Change(not changed, cell["activation"], words, cell, *moments)))
     order = AXIS["activation"].order
     return [one for _, one in sorted(found, key=lambda item: (item[0], order(item[1].activation)))]
 

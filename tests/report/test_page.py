@@ -1,5 +1,6 @@
 import json
 import re
+from copy import deepcopy
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -7,18 +8,20 @@ import markupsafe
 import pandas as pd
 import pytest
 import scipy.stats
+from ruamel.yaml import YAML
 
 from pipeline.axes.activations import ACTIVATIONS
 from pipeline.axes.initializers import INITIALIZERS
+from pipeline.config import parse_params
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence, StudyTables
 from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
 from pipeline.experiments.propagation import propagation
 from pipeline.experiments.transfer.run import run_transfer
-from pipeline.grid import AXES
+from pipeline.grid import AXES, AXIS
 from pipeline.report.charts import heat, shade
 from pipeline.report.languages import LANGUAGES
-from pipeline.report.page import Ledger
+from pipeline.report.page import Ledger, clipping_block, contents, render_page
 from pipeline.report.tables import (
     StudyResults,
     axis_levels,
@@ -29,7 +32,9 @@ from pipeline.report.tables import (
     propagation_curves,
 )
 from pipeline.report.write import write_report
+from tests import building
 from tests.building import evaluated
+from tests.conftest import ROOT
 
 CRITICAL = ("tanh", "relu")
 """Activations that stand with the initializer of that name where signals and gradients are measured."""
@@ -248,3 +253,40 @@ def test_heatmap_colours_show_their_text() -> None:
         text = 0.0 if "#000" in heat(share) else 1.0
         light, dark = sorted((luminance(background), text), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.4  # WCAG 2: 4.5 for small text
+
+
+def test_divergence_is_shown_over_the_modes_that_most_settings_were_trained_under() -> None:
+    modes = [*((name, mode) for name in "abc" for mode in ("none", "value", "norm")), ("a", "norm(threshold=0.1)")]
+    modes += [("d", "none")]
+    cells = pd.DataFrame([building.cell(clipping=mode)._replace(activation=name) for name, mode in modes])
+    kept = clipping_block(cells)
+    assert set(kept["activation"]) == {"a", "b", "c"}
+    assert set(kept["clipping"]) == {"none", "value", "norm"}
+
+
+@pytest.mark.parametrize(
+    ("axis", "levels"),
+    [
+        ("optimizer", ["sgd", "adam"]), ("regularization", ["none", "dropout(rate=0.1)"]), ("hidden", ["2x8", "2x16"]),
+        ("label_noise", [0.0, 0.3]), ("learning_rate", [0.01, 0.1]), ("architecture", ["mlp", "recurrent"]),
+    ],
+)  # fmt: skip
+def test_a_study_of_one_axis_gets_a_page_about_that_axis(axis: str, levels: list, digits, tmp_path: Path) -> None:
+    raw = deepcopy(YAML(typ="safe").load((ROOT / "params.yaml").read_text()))
+    block = {"initializer": ["he_normal"], "activation": ["relu"], "learning_rate": [0.1], "seed": [0, 1]}
+    raw["studies"]["mini"] |= {"hidden": ["8x8"], "grid": [block | {axis: levels}]}
+    changed = parse_params(raw)
+    own = changed.study("mini")
+    own = own.model_copy(update={"training": own.training.model_copy(update={"epochs": 1})})
+    results, evaluation = evaluated("mini", own, changed, digits, tmp_path)
+    start = propagation("mini", own, changed, digits)
+    study = StudyResults("mini", own, digits.card, results, evaluation, start, pd.DataFrame())
+    (first, *_) = heatmaps(study)
+    assert (axis if axis != "learning_rate" else "activation") == first.rows_axis
+    assert first.columns_axis == "learning_rate"
+    assert {row.axis for row in axis_levels(study)} == ({axis} - {"learning_rate"})
+    tables = StudyTables(own, results.networks, results.history, results.layers, study.transfer)
+    ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
+    page = render_page(contents([study], changed, Ledger(as_metrics(ledger), as_table(ledger)), ""))
+    for level in levels:
+        assert f">{AXIS[axis].label(level)}<" in page or f">{level}<" in page

@@ -65,14 +65,17 @@ class GridBlock(Frozen):
             raise fault(f"asks for {count:,} networks; allowed: up to {MOST_NETWORKS:,} in a block")
         return self
 
-    def networks(self, of_study: dict[str, Any]) -> Iterator[Network]:
-        """Yield every network of the block.
+    def levels(self, of_study: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+        """Return the block's levels on every axis.
 
         Args:
             of_study: the study's level on axes that the block need not name.
         """
-        levels = [getattr(self, axis) or (of_study[axis],) for axis in AXES]
-        for cell in map(Cell._make, product(*levels)):
+        return {axis: getattr(self, axis) or (of_study[axis],) for axis in AXES}
+
+    def networks(self, of_study: dict[str, Any]) -> Iterator[Network]:
+        """Yield every network of the block; arguments as in `levels`."""
+        for cell in map(Cell._make, product(*self.levels(of_study).values())):
             yield from (Network(cell, seed) for seed in self.seed)
 
 
@@ -121,8 +124,9 @@ class Study(Frozen):
     @property
     def varied(self) -> tuple[str, ...]:
         """The axes on which the grid has more than one level."""
-        cells = [network.cell for network in self.networks()]
-        return tuple(axis for axis, levels in zip(AXES, zip(*cells, strict=True), strict=True) if len({*levels}) > 1)
+        own = self.own_levels
+        levels = {axis: {level for block in self.grid for level in block.levels(own)[axis]} for axis in AXES}
+        return tuple(axis for axis in AXES if len(levels[axis]) > 1)
 
     def networks(self) -> list[Network]:
         """Return every network that some block names, once, sorted by its axes and seed."""

@@ -52,7 +52,9 @@ class Comparison(NamedTuple):
     def of(self, rows: pd.DataFrame) -> Scores:
         """Return the differences ``[seed]`` of rows that are held already."""
         apart = {self.axis} | ({"learning_rate"} if self.rate == "own" else set())
-        on = [column for column in (*AXES, *PLACES) if column in rows and column not in apart]
+        columns = [column for column in (*AXES, *PLACES) if column in rows and column not in apart]
+        values = [rows[column].to_numpy() for column in columns]  # where all are alike, they tell no pairs apart
+        on = [column for column, own in zip(columns, values, strict=True) if len(own) and (own != own[0]).any()]
         first, second = (rows[rows[self.axis] == level] for level in (self.first, self.second))
         return paired(first, second, self.metric, on)
 

@@ -25,7 +25,7 @@ from pipeline.strict_json import dumps
 from pipeline.theory.edge import Edge, edge_of_chaos
 from pipeline.theory.functions import Function, known_function
 from pipeline.theory.gaussian import NOTHING, is_constant
-from pipeline.theory.initializers import weight_contexts
+from pipeline.theory.initializers import layer_variances
 from pipeline.theory.predict import NO_NORMALIZATION, NO_REGULARIZER, PLAIN, predict, predict_recurrent, trainable_depth
 
 DEEPEST = 300
@@ -142,7 +142,7 @@ def _outlook(initializer: Initializer, plan: Plan) -> Outlook:
     deepest = max(depth, DEEPEST)
     hidden = (width,) * deepest
     fans = plan.architecture.fans((deepest, width) if plan.architecture.recurrent else (width,), hidden, width)
-    layers = [initializer.variances(layer) for layer in weight_contexts(plan.function, fans, input_square=1.0)]
+    layers = layer_variances(initializer, plan.function, fans, input_square=1.0)
     if plan.architecture.recurrent:
         inputs = np.ones((1, deepest))
         predicted = predict_recurrent(plan.function, width, layers, inputs, width, normalization)

@@ -28,7 +28,7 @@ from pipeline.experiments.names import PROPAGATION_SETTING
 from pipeline.networks import Design, build_networks
 from pipeline.networks.observe import observe
 from pipeline.theory.functions import function_of
-from pipeline.theory.initializers import weight_contexts
+from pipeline.theory.initializers import layer_variances
 from pipeline.theory.predict import Prediction, predict, predict_recurrent
 
 COLUMNS = [
@@ -167,7 +167,7 @@ def predicted(design: Design, initializer: Initializer, probe: Probe) -> Predict
         return Prediction(*np.full((2, len(design.hidden)), np.nan))
     function, fans = function_of(design.activation), architecture.fans(design.shape, design.hidden, design.outputs)
     input_square = 1.0 if normalization.of_batch else probe.input_square
-    variances = [initializer.variances(layer) for layer in weight_contexts(function, fans, input_square)]
+    variances = layer_variances(initializer, function, fans, input_square)
     if architecture.recurrent:
         features = design.shape[-1]
         rows = probe.x[:, : len(design.hidden) * features].reshape(len(probe.x), -1, features)

@@ -46,22 +46,6 @@ class Formula(nn.Module):
         return self.formula(z)
 
 
-class ScaledSwish(nn.Module):
-    """z · sigmoid(beta · z): what ``torch.nn`` has for beta = 1 alone."""
-
-    def __init__(self, beta: float) -> None:
-        super().__init__()
-        self.beta = beta
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return the activation of z, element by element."""
-        return z * torch.sigmoid(self.beta * z)
-
-    def extra_repr(self) -> str:
-        """Return what ``repr`` shows."""
-        return f"beta={self.beta}"
-
-
 class StackedPReLU(nn.Module):
     """max(z, 0) + slope · min(z, 0), a learned slope for each unit of each network (as in Keras)."""
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from pipeline.axes.activations import SELU_ALPHA, SELU_SCALE
 from pipeline.networks import elementwise
-from pipeline.networks.activations import Elementwise, Formula, ScaledSwish, StackedPReLU, StackedRReLU
+from pipeline.networks.activations import Elementwise, Formula, StackedPReLU, StackedRReLU
 from pipeline.networks.dropout import StackedAlphaDropout, StackedDropout
 from pipeline.networks.normalization import StackedBatchNorm, StackedLayerNorm
 
@@ -60,7 +61,8 @@ class LayerContext:
 
     def swish(self, beta: float) -> nn.Module:
         """Return z · sigmoid(beta · z)."""
-        return Elementwise(elementwise.Swish.apply, (beta,), nn.SiLU() if beta == 1 else ScaledSwish(beta))
+        plain = nn.SiLU() if beta == 1 else Formula(lambda z: z * torch.sigmoid(beta * z))
+        return Elementwise(elementwise.Swish.apply, (beta,), plain)
 
     def mish(self) -> nn.Module:
         """Return z · tanh(ln(1 + exp z))."""

@@ -303,7 +303,8 @@ def heatmaps(study: StudyResults) -> list[Map]:
     if columns != "learning_rate" and "learning_rate" in varied:
         maps += draw_maps(cells[cells["learning_rate"] == study.fixed_rate], rows, columns, facets, "fixed")
     pictures = [one for one in maps if len(one.rows) * len(one.columns) > 1]
-    return pictures if changes(study) and pictures else maps
+    left_out = 0 < len(pictures) < len(maps) and changes(study)
+    return pictures if left_out else maps
 
 
 def cell_details(study: StudyResults) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The variances of every layer's weights and biases, as an initializer sets them."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from pipeline.axes.initializers import Initializer, Variances, WeightContext
 from pipeline.theory.edge import edge_of_chaos
@@ -9,20 +8,20 @@ from pipeline.theory.functions import Function
 
 
 def layer_variances(
-    initializer: Initializer, function: Function, widths: Sequence[int], input_square: float
+    initializer: Initializer, function: Function, fans: Sequence[tuple[int, int]], input_square: float
 ) -> list[Variances]:
     """Return the variances of every layer's weights and biases, lowest layer first.
 
     Args:
         initializer: the entry.
         function: the activation of the hidden layers.
-        widths: features, units of every hidden layer, classes.
+        fans: see `weight_contexts`.
         input_square: mean square of a feature.
 
     Raises:
         FunctionError: ``critical``, and the function has no stable edge of chaos.
     """
-    return [initializer.variances(layer) for layer in weight_contexts(function, list(pairwise(widths)), input_square)]
+    return [initializer.variances(layer) for layer in weight_contexts(function, fans, input_square)]
 
 
 def weight_contexts(function: Function, fans: Sequence[tuple[int, int]], input_square: float) -> list[WeightContext]:

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -193,8 +192,3 @@ def _samples(cell: Cell, seed: int, card: Card) -> Samples:
     if cell.train_fraction == 1:
         return Samples(everything, "first", 0)
     return Samples(max(1, round(cell.train_fraction * everything)), "stratified", seed)
-
-
-def widths(recipe: Recipe) -> Sequence[int]:
-    """Return features, units of every hidden layer, outputs."""
-    return (math.prod(recipe.shape), *widths_of(recipe.cell.hidden), recipe.outputs)

@@ -22,7 +22,7 @@ from pipeline.training.checkpoints import EpochCheckpoint, VerifiedIO
 from pipeline.training.devices import choose_device, device_memory, device_name, workers_of
 from pipeline.training.module import StackModule
 from pipeline.training.outcome import Outcome, outcomes
-from pipeline.training.recipe import Graph, Recipe, widths
+from pipeline.training.recipe import Graph, Recipe
 from pipeline.training.stacks import Stack, into_stacks, stack_size
 from pipeline.training.store import NetworkStore
 from pipeline.training.unfreezing import Unfreezing
@@ -145,7 +145,7 @@ class Schedule(NamedTuple):
             if not (isinstance(error, MemoryError) or is_oom_error(error)):
                 raise
             if len(stack.recipes) == 1:
-                shape = "-".join(str(width) for width in widths(stack.recipes[0]))
+                shape = "-".join(str(width) for width in stack.graph.design.widths)
                 raise ResourceError(
                     f"memory does not suffice for a single network of {shape}; what was finished is kept. "
                     "Make the study's hidden layers or training.batch_size smaller, or compute.workers"

@@ -1,6 +1,7 @@
 """Predictions for skips, dropout, layer norm and steps in time: closed forms, and wide networks as measured."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,17 +13,18 @@ from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.axes.regularizers import REGULARIZERS
 from pipeline.experiments.propagation import Probe, Start, setting_tables
 from pipeline.networks import Design
-from pipeline.theory.initializers import layer_variances, weight_contexts
+from pipeline.theory.initializers import layer_variances
 from pipeline.theory.predict import Prediction, predict, predict_recurrent
 from tests.building import function
 
 DEPTH, WIDTH = 11, 100
 WIDTHS = (WIDTH,) * (DEPTH + 2)
+FANS = [*pairwise(WIDTHS)]
 
 
 def predicted(activation: str, initializer: str, **levels) -> Prediction:
     f = function(activation)
-    return predict(f, WIDTHS, layer_variances(INITIALIZERS.parse(initializer), f, WIDTHS, 1.0), np.ones(1), **levels)
+    return predict(f, WIDTHS, layer_variances(INITIALIZERS.parse(initializer), f, FANS, 1.0), np.ones(1), **levels)
 
 
 def test_a_linear_residual_network_doubles_its_signal_and_gradient_with_each_skip() -> None:
@@ -48,7 +50,7 @@ def test_alpha_dropout_keeps_selus_fixed_point() -> None:
 def test_a_linear_recurrent_network_adds_up_what_comes_in() -> None:
     f, steps = function("identity"), 30
     fans = ARCHITECTURES.parse("recurrent").fans((steps, WIDTH), (WIDTH,) * steps, 10)
-    variances = [INITIALIZERS.parse("orthogonal").variances(layer) for layer in weight_contexts(f, fans, 1.0)]
+    variances = layer_variances(INITIALIZERS.parse("orthogonal"), f, fans, 1.0)
     found = predict_recurrent(f, WIDTH, variances, np.ones((1, steps)), WIDTH)
     np.testing.assert_allclose(np.exp(found.log_signal), np.arange(1, steps + 1), rtol=1e-5)
     np.testing.assert_allclose(found.log_gradient, 0.0, atol=1e-5)

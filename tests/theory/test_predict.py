@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ ONE = np.ones(1)
 
 def predicted(activation: str, initializer: str, widths, normalization: str = "none", squares=ONE):
     phi = function(activation)
-    variances = layer_variances(INITIALIZERS.parse(initializer), phi, widths, 1.0)
+    variances = layer_variances(INITIALIZERS.parse(initializer), phi, [*pairwise(widths)], 1.0)
     return predict(phi, widths, variances, squares, NORMALIZATIONS.parse(normalization))
 
 
@@ -65,7 +66,7 @@ def test_critical_keeps_both_variances_at_any_depth(activation: str) -> None:
 def test_critical_fits_its_first_layer_to_the_input() -> None:
     tanh = function("tanh")
     edge = edge_of_chaos(tanh)
-    first, second, _ = layer_variances(Critical(), tanh, [64, 50, 50, 10], input_square=0.3)
+    first, second, _ = layer_variances(Critical(), tanh, [(64, 50), (50, 50), (50, 10)], input_square=0.3)
     assert 64 * 0.3 * first.weight + first.bias == pytest.approx(edge.q)
     assert (50 * second.weight, second.bias) == pytest.approx((edge.weight_variance, edge.bias_variance))
 

@@ -74,21 +74,6 @@ def test_small_gradients_meet_eps_where_keras_has_it(name: str, keras) -> None:
     np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS.names)
-def test_a_frozen_network_stays_even_where_its_gradient_is_nan(name: str) -> None:
-    weights = torch.nn.Parameter(torch.randn(2, 3, 3))
-    optimizer = StackedOptimizer([weights], torch.tensor([0.1, 0.1]), OPTIMIZERS.parse(name))
-    weights.grad = torch.randn(2, 3, 3)
-    optimizer.step()
-    before = weights.detach().clone()
-    weights.grad = torch.randn(2, 3, 3)
-    weights.grad[1] = torch.nan
-    optimizer.freeze(torch.tensor([False, True]))
-    optimizer.step()
-    assert torch.equal(weights[1], before[1])
-    assert not torch.equal(weights[0], before[0])
-
-
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS.names if OPTIMIZERS.parse(name).moments])
 def test_after_a_restart_nothing_is_remembered(name: str) -> None:
     rule = OPTIMIZERS.parse(name)

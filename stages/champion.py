@@ -3,7 +3,7 @@
 import pandas as pd
 
 from pipeline import data
-from pipeline.config import load_params
+from pipeline.config import load_params, load_study
 from pipeline.experiments.champion import crown
 from pipeline.experiments.names import CHAMPION_FILE, CHAMPION_FOLDER
 from pipeline.strict_json import save_json
@@ -16,7 +16,7 @@ def main(title: str) -> None:
     folder = RESULTS / title
     networks = pd.read_parquet(folder / "networks.parquet")
     dataset = data.load(PREPARED / title)
-    found = crown(title, params.study(title), params, dataset, networks, folder / CHAMPION_FOLDER)
+    found = crown(title, load_study(folder), params, dataset, networks, folder / CHAMPION_FOLDER)
     save_json(found, folder / CHAMPION_FILE)
     if "champion" in found:
         print(f"{title}: the champion is {found['name']}; reproduced: {found['champion']['reproduced']}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.config import load_params
+from pipeline.config import load_params, load_study
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables
 from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
@@ -19,7 +19,7 @@ def main() -> None:
     studies = {}
     for name in params.run:
         networks, history, layers, transfer = _tables(RESULTS / name, "networks", "history", "layers", "transfer")
-        studies[name] = StudyTables(params.study(name), networks, history, layers, transfer)
+        studies[name] = StudyTables(load_study(RESULTS / name), networks, history, layers, transfer)
     evidence = Evidence(studies, Probes(*_tables(RESULTS / "probes", *Probes._fields)))
     ledger = keep_ledger(CLAIMS, evidence)
     metrics = as_metrics(ledger)

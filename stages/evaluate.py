@@ -3,7 +3,7 @@
 import json
 
 from pipeline import data
-from pipeline.config import load_params
+from pipeline.config import load_params, load_study
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.files import save_evaluation
 from pipeline.experiments.names import CHAMPION_FILE
@@ -21,7 +21,7 @@ def main(title: str) -> None:
     evaluation = evaluate(params, card, results, champion)
     save_evaluation(evaluation, folder)
     with tracked(title):
-        track_execution(Execution(title, params, card, results, evaluation, folder))
+        track_execution(Execution(title, load_study(folder), card, results, evaluation, folder))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from pipeline import data
-from pipeline.config import load_params
+from pipeline.config import load_params, load_study
 from pipeline.evaluation.files import load_evaluation
 from pipeline.report.page import Ledger
 from pipeline.report.tables import StudyResults
@@ -21,7 +21,7 @@ def main() -> None:
     studies = [
         StudyResults(
             name,
-            params.study(name),
+            load_study(RESULTS / name),
             data.load_card(PREPARED / name),
             load_results(RESULTS / name),
             load_evaluation(RESULTS / name),

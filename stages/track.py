@@ -1,7 +1,7 @@
 """Bring MLflow up to date with the results, without training. Usage: ``python -m stages.track``."""
 
 from pipeline import data
-from pipeline.config import load_params
+from pipeline.config import load_params, load_study
 from pipeline.evaluation.files import load_evaluation
 from pipeline.experiments.transfer.results import load_transfer
 from pipeline.tracking import Execution, track_claims, track_execution, track_report, track_transfer
@@ -15,7 +15,7 @@ def main() -> None:
     for study in params.run:
         folder = RESULTS / study
         card = data.load_card(PREPARED / study)
-        execution = Execution(study, params, card, load_results(folder), load_evaluation(folder), folder)
+        execution = Execution(study, load_study(folder), card, load_results(folder), load_evaluation(folder), folder)
         with tracked_now(study):
             track_execution(execution)
             if params.transfer.get(study):

@@ -72,7 +72,7 @@ def served(request, params, mini, tmp_path_factory) -> tuple[pd.DataFrame, Datas
         changed = params.model_copy(update={"studies": {"own": study}})
         dataset, own = prepare(data), folder / "results" / "own"
         made = evaluated("own", study, changed, dataset, own)
-        run = track_execution(Execution("own", changed, dataset.card, *made, own))
+        run = track_execution(Execution("own", study, dataset.card, *made, own))
     return frame, dataset, run, folder
 
 
@@ -188,7 +188,7 @@ def test_the_alias_follows_the_results(params, mini, tmp_path: Path, monkeypatch
         )
         changed = params.model_copy(update={"studies": {"mini": study}})
         made = evaluated("mini", study, changed, dataset, tmp_path / "mini")
-        track_execution(Execution("mini", changed, dataset.card, *made, tmp_path / "mini"))
+        track_execution(Execution("mini", study, dataset.card, *made, tmp_path / "mini"))
         versions.append(MlflowClient().get_model_version_by_alias("trainability-mini", "champion").version)
     assert [int(version) for version in versions] == [1, 2, 1]
 

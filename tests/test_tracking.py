@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from pipeline.experiments.names import TRANSFER_SETTING
 from pipeline.experiments.transfer.run import run_transfer
-from pipeline.tracking import Execution, make_experiments, track_execution, track_report, track_transfer
+from pipeline.tracking import Execution, make_experiments, runs, track_execution, track_report, track_transfer
 from tests.building import evaluated
 
 
@@ -18,7 +18,7 @@ def execution(params, mini, digits, tmp_path_factory) -> Execution:
     study = mini.model_copy(update={"grid": mini.grid[1:], "training": mini.training.model_copy(update={"epochs": 2})})
     changed = params.model_copy(update={"studies": {"mini": study}})
     folder = tmp_path_factory.mktemp("results")
-    return Execution("mini", changed, digits.card, *evaluated("mini", study, changed, digits, folder), folder)
+    return Execution("mini", study, digits.card, *evaluated("mini", study, changed, digits, folder), folder)
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def cells(client: MlflowClient) -> list:
 def test_results_written_twice_make_one_run_per_cell(execution: Execution, client: MlflowClient) -> None:
     parent = track_execution(execution)
     assert track_execution(execution) == parent
-    runs = cells(client)
-    assert len(runs) == len(execution.evaluation.cells) == 5
-    assert len({run.info.run_name for run in runs}) == 5
-    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent}
-    assert {run.info.status for run in runs} == {"FINISHED"}
+    found = cells(client)
+    assert len(found) == len(execution.evaluation.cells) == 5
+    assert len({run.info.run_name for run in found}) == 5
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent}
+    assert {run.info.status for run in found} == {"FINISHED"}
 
 
 def test_a_cell_is_written_whole(execution: Execution, client: MlflowClient) -> None:
@@ -56,6 +56,25 @@ def test_a_cell_is_written_whole(execution: Execution, client: MlflowClient) -> 
         for name, statistic in ((metric, "mean"), (f"{metric}_sd", "std")):
             logged = [m.value for m in sorted(client.get_metric_history(run.info.run_id, name), key=lambda m: m.step)]
             np.testing.assert_allclose(logged, history.groupby("epoch")[metric].agg(statistic))
+
+
+def test_a_database_holds_what_a_server_would_be_sent(execution: Execution, client: MlflowClient, monkeypatch) -> None:
+    def found() -> list:
+        shown = [run.to_dictionary() for run in cells(client)]
+        for run in shown:
+            for unique in ("run_id", "artifact_uri", "start_time", "end_time"):
+                assert run["info"].pop(unique)
+            run["data"]["tags"].pop("mlflow.parentRunId")
+        return sorted(shown, key=lambda run: run["info"]["run_name"])
+
+    track_execution(execution)
+    inserted = found()
+    client.delete_experiment(make_experiments(["mini"])["mini"])
+    for run in client.search_runs([make_experiments(["mini"])["mini"]]):
+        client.delete_run(run.info.run_id)
+    monkeypatch.setattr(runs, "SqlAlchemyStore", type("NoStore", (), {}))
+    track_execution(execution)
+    assert found() == inserted
 
 
 def test_an_execution_names_its_dataset_and_settings(execution: Execution, client: MlflowClient) -> None:
@@ -78,9 +97,9 @@ def test_what_an_interrupted_writer_left_is_written_anew(execution: Execution, c
     half = cells(client)[0]
     client.update_run(half.info.run_id, status="RUNNING")
     track_execution(execution)
-    runs = cells(client)
-    assert len(runs) == 5
-    assert half.info.run_id not in {run.info.run_id for run in runs}
+    found = cells(client)
+    assert len(found) == 5
+    assert half.info.run_id not in {run.info.run_id for run in found}
 
 
 def test_transfer_written_twice_makes_one_run_per_setting(params, digits, client: MlflowClient) -> None:
@@ -90,10 +109,10 @@ def test_transfer_written_twice_makes_one_run_per_setting(params, digits, client
     experiment = client.get_experiment_by_name("mini").experiment_id
     (parent,) = client.search_runs([experiment], "tags.kind = 'transfer'")
     assert parent.info.run_name == "mini, transfer three_and_five: 12 networks"
-    runs = client.search_runs([experiment], "tags.kind = 'transfer_setting'")
-    assert len(runs) == len(results.transfer.drop_duplicates(TRANSFER_SETTING)) == 6
-    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
-    (run,) = [run for run in runs if run.info.run_name == "B · 20 labels · 2 layers reused, 2 unfrozen"]
+    found = client.search_runs([experiment], "tags.kind = 'transfer_setting'")
+    assert len(found) == len(results.transfer.drop_duplicates(TRANSFER_SETTING)) == 6
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
+    (run,) = [run for run in found if run.info.run_name == "B · 20 labels · 2 layers reused, 2 unfrozen"]
     own = results.transfer.query("reused == 2 and unfrozen == 2")
     assert run.data.metrics["test_accuracy"] == pytest.approx(own["test_accuracy"].mean())
     assert run.data.params["labels"] == "20"

@@ -14,7 +14,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from pipeline.tracking import Execution, make_experiments, runs, study, track_execution
+from pipeline.tracking import Execution, make_experiments, runs, track_execution
 from stages import tracked
 from tests.building import evaluated
 
@@ -25,7 +25,7 @@ def execution(params, mini, digits, tmp_path_factory) -> Execution:
     study = mini.model_copy(update={"grid": (block,), "training": mini.training.model_copy(update={"epochs": 1})})
     changed = params.model_copy(update={"studies": {"mini": study, "paused": study}})
     folder = tmp_path_factory.mktemp("results")
-    return Execution("mini", changed, digits.card, *evaluated("mini", study, changed, digits, folder), folder)
+    return Execution("mini", study, digits.card, *evaluated("mini", study, changed, digits, folder), folder)
 
 
 class Server:
@@ -81,7 +81,7 @@ def uri(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def assert_one_complete_run_per_cell(uri: str, execution: Execution) -> None:
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(execution.study)
+    experiment = client.get_experiment_by_name(execution.name)
     runs = client.search_runs([experiment.experiment_id])
     cells = [run for run in runs if run.data.tags["kind"] == "cell"]
     assert len({run.info.run_name for run in cells}) == len(cells) == len(execution.evaluation.cells)
@@ -91,23 +91,23 @@ def assert_one_complete_run_per_cell(uri: str, execution: Execution) -> None:
     (parent,) = {run.data.tags["mlflow.parentRunId"] for run in cells}
     assert [model.name for model in client.search_logged_models([experiment.experiment_id])] == ["champion"]
     assert parent in {run.info.run_id for run in runs}
-    (version,) = client.search_model_versions(f"name = 'trainability-{execution.study}'")
+    (version,) = client.search_model_versions(f"name = 'trainability-{execution.name}'")
     assert version.run_id == parent
     assert client.get_model_version_by_alias(version.name, "champion").version == version.version
 
 
 def do_at_the_third_cell(monkeypatch: pytest.MonkeyPatch, action) -> None:
-    """Let something happen when two cells are written and the third is half written."""
-    written = []
+    """Let something happen when the execution and two cells are finished and the third cell is not."""
+    finished = []
 
-    def write(*words) -> None:
-        written.append(words)
-        if len(written) == 3:
+    def finish(client: MlflowClient, run: str, *status: str) -> None:
+        finished.append(run)
+        if len(set(finished)) == 4:
             action()
-        real(*words)
+        real(client, run, *status)
 
-    real = study._write_cell
-    monkeypatch.setattr(study, "_write_cell", write)
+    real = MlflowClient.set_terminated
+    monkeypatch.setattr(MlflowClient, "set_terminated", finish)
 
 
 def test_a_server_that_stops_and_starts_again_has_one_run_per_cell(
@@ -125,7 +125,7 @@ def test_a_server_that_stops_and_starts_again_has_one_run_per_cell(
 def test_a_server_that_is_paused_and_goes_on_has_one_run_per_cell(
     execution: Execution, server: Server, uri: str, monkeypatch, capsys
 ) -> None:
-    execution = execution._replace(study="paused")
+    execution = execution._replace(name="paused")
     do_at_the_third_cell(monkeypatch, lambda: server.signal(signal.SIGSTOP))
     with tracked("mini"):
         track_execution(execution)

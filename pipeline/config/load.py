@@ -10,9 +10,11 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from pipeline.config.messages import faults_of
 from pipeline.config.schema import Params
+from pipeline.config.study import Study
 from pipeline.errors import ParamsError
 
 PARAMS_FILE = Path("params.yaml")
+STUDY_FILE = "study.json"
 MOST_VALUES = 100_000
 """In ``params.yaml``, its aliases written out."""
 
@@ -53,6 +55,16 @@ def parse_params(raw: object) -> Params:
         return Params.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
         raise ParamsError(faults_of(error, Params)) from None
+
+
+def save_study(study: Study, folder: Path) -> None:
+    """Write ``study.json`` beside a study's results, for the stages that read them."""
+    (folder / STUDY_FILE).write_text(study.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load_study(folder: Path) -> Study:
+    """Read what `save_study` wrote: the study that a folder's results are of."""
+    return Study.model_validate_json((folder / STUDY_FILE).read_text(encoding="utf-8"))
 
 
 def _refuse_unwritable(raw: object) -> None:

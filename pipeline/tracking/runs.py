@@ -6,27 +6,34 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlflow
-import pandas as pd
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
-from sqlalchemy import event
+from mlflow.entities import LifecycleStage, Metric, Param, RunStatus, SourceType
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+from mlflow.utils.uri import append_to_uri_path
+from sqlalchemy import event, insert
 from sqlalchemy.engine import URL, Engine, make_url
 
 from pipeline.tracking.provenance import sha256
-from pipeline.training.names import METRICS
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND = "digest", "kind"
 PARENT = "mlflow.parentRunId"
 BATCH = 1000
 """Metrics that MLflow takes at a time."""
+RUNS_AT_A_TIME = 500
+"""That a database takes in one transaction."""
 SECONDS_FOR_A_LOCK = 5.0
 """That another writer may hold the database."""
 
@@ -135,37 +142,77 @@ def delete_unfinished(client: MlflowClient, experiment: str) -> None:
             client.delete_run(run.info.run_id)
 
 
-def write_curves(
-    client: MlflowClient, run: str, settings: dict[str, Any], networks: pd.DataFrame, history: pd.DataFrame
-) -> None:
-    """Write what some networks that differ by seed alone came to: means and spreads by epoch, and at the end."""
-    trained = networks[networks["status"] == "trained"]
-    by_epoch = history.groupby("epoch")[list(METRICS)].agg(["mean", "std"])
-    curves = [
-        Metric(f"{metric}{suffix}", value, _now(), int(epoch))
-        for metric in METRICS
-        for statistic, suffix in (("mean", ""), ("std", "_sd"))
-        for epoch, value in by_epoch[metric][statistic].items()
-        if math.isfinite(value)
-    ]
-    final = {
-        f"{score}{suffix}": value
-        for score in ("test_loss", "test_accuracy")
-        for suffix, value in (("", trained[score].mean()), ("_sd", trained[score].std()))
+class NewRun(NamedTuple):
+    """A run that is written whole: it is there with all it holds, or not at all."""
+
+    digest: str
+    name: str
+    tags: dict[str, str]
+    params: dict[str, Any]
+    metrics: list[Metric]
+
+
+def write_runs(client: MlflowClient, experiment: str, new: Iterable[NewRun]) -> int:
+    """Write finished runs; return how many. A database takes many in one transaction, a server one by one."""
+    store = client._tracking_client.store
+    count = 0
+    remaining = iter(new)
+    while runs := list(islice(remaining, RUNS_AT_A_TIME)):
+        if isinstance(store, SqlAlchemyStore):
+            _insert_runs(store, experiment, runs)
+        else:
+            for run in runs:
+                _send_run(client, experiment, run)
+        count += len(runs)
+    return count
+
+
+def _send_run(client: MlflowClient, experiment: str, new: NewRun) -> None:
+    with open_run(client, experiment, {}, new.digest, new.name, new.tags) as run:
+        params = [Param(key, str(value)) for key, value in new.params.items()]
+        client.log_batch(run.id, new.metrics[:BATCH], params)
+        for start in range(BATCH, len(new.metrics), BATCH):
+            client.log_batch(run.id, new.metrics[start : start + BATCH])
+
+
+def _insert_runs(store: SqlAlchemyStore, experiment: str, new: Sequence[NewRun]) -> None:
+    """Insert the rows that `_send_run` makes of these runs, in one transaction: 30 times as fast."""
+    location = store.get_experiment(experiment).artifact_location
+    rows: dict[type, list[dict[str, Any]]] = {
+        table: [] for table in (SqlRun, SqlTag, SqlParam, SqlMetric, SqlLatestMetric)
     }
-    final["best_val_accuracy"] = by_epoch["val_accuracy"]["mean"].max()
-    final["diverged"] = len(networks) - len(trained)
-    params = settings | {"seeds": ",".join(str(seed) for seed in networks["seed"])}
-    metrics = metrics_of(final) + curves
-    client.log_batch(run, metrics[:BATCH], [Param(key, str(value)) for key, value in params.items()])
-    for start in range(BATCH, len(metrics), BATCH):
-        client.log_batch(run, metrics[start : start + BATCH])
+    for run in new:
+        key = {"run_uuid": uuid.uuid4().hex}
+        rows[SqlRun].append(
+            key | {
+                "name": run.name, "experiment_id": int(experiment), "user_id": "unknown", "source_name": "",
+                "source_type": SourceType.to_string(SourceType.UNKNOWN), "source_version": "", "entry_point_name": "",
+                "status": RunStatus.to_string(RunStatus.FINISHED), "lifecycle_stage": LifecycleStage.ACTIVE,
+                "start_time": now(), "end_time": now(),
+                "artifact_uri": append_to_uri_path(location, key["run_uuid"], SqlAlchemyStore.ARTIFACTS_FOLDER_NAME),
+            }
+        )  # fmt: skip
+        tags = run.tags | {DIGEST: run.digest, MLFLOW_RUN_NAME: run.name}
+        rows[SqlTag] += [key | {"key": name, "value": value} for name, value in tags.items()]
+        rows[SqlParam] += [key | {"key": name, "value": str(value)} for name, value in run.params.items()]
+        metrics = [
+            key | {"key": m.key, "value": m.value, "timestamp": m.timestamp, "step": m.step, "is_nan": False}
+            for m in run.metrics
+        ]
+        rows[SqlMetric] += metrics
+        latest = {metric["key"]: metric for metric in sorted(metrics, key=itemgetter("step"))}
+        rows[SqlLatestMetric] += latest.values()
+    with store.ManagedSessionMaker(read_only=False) as session:
+        for table, found in rows.items():
+            if found:
+                session.execute(insert(table), found)
 
 
 def metrics_of(values: dict[str, float]) -> list[Metric]:
     """Return numbers as metrics; those that are not finite are left out."""
-    return [Metric(name, float(value), _now(), 0) for name, value in values.items() if math.isfinite(value)]
+    return [Metric(name, float(value), now(), 0) for name, value in values.items() if math.isfinite(value)]
 
 
-def _now() -> int:
+def now() -> int:
+    """Return the time as MLflow has it, in milliseconds."""
     return int(time.time() * 1000)

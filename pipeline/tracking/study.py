@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from mlflow.types.schema import AnyType
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.config import Params
+from pipeline.config import Study
 from pipeline.data import Card
 from pipeline.evaluation.files import Evaluation
 from pipeline.evaluation.names import health_name
@@ -28,14 +29,16 @@ from pipeline.tracking.provenance import PROJECT, common_tags, dataset_input, sh
 from pipeline.tracking.runs import (
     KIND,
     PARENT,
+    NewRun,
     delete_unfinished,
     finished_runs,
     lock,
     make_experiments,
     metrics_of,
     open_run,
-    write_curves,
+    write_runs,
 )
+from pipeline.tracking.settings import settings
 from pipeline.training.results import Results
 
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
@@ -46,8 +49,9 @@ CLASS_TYPES = {"bool": DataType.boolean, "int": DataType.long, "float": DataType
 class Execution(NamedTuple):
     """What one execution of a study's stages came to."""
 
-    study: str
-    params: Params
+    name: str
+    """The study's."""
+    study: Study
     card: Card
     results: Results
     evaluation: Evaluation
@@ -60,12 +64,12 @@ def track_execution(execution: Execution) -> str:
 
     Of several processes on this machine, one writes a study at a time.
     """
-    with lock(execution.study):
+    with lock(execution.name):
         return _track_execution(execution)
 
 
 def _track_execution(execution: Execution) -> str:
-    experiment = make_experiments([execution.study])[execution.study]
+    experiment = make_experiments([execution.name])[execution.name]
     client = MlflowClient()
     known = finished_runs(client, experiment)
     common = common_tags() | {"device": ", ".join(sorted(execution.results.timings["device"].unique()))}
@@ -76,30 +80,21 @@ def _track_execution(execution: Execution) -> str:
         if parent.new:
             _write_execution(client, parent.id, execution)
     _crown(client, parent.id, execution)
-    cells = list(execution.results.networks.groupby(list(AXES), sort=True))
-    histories = dict(iter(execution.results.history.groupby(list(AXES))))
-    unfinished = execution.results.history.iloc[:0]  # of a cell in which every network diverged at once
-    varied = execution.params.study(execution.study).varied
-    written = 0
-    print(f"{execution.study}: bringing MLflow up to date with {len(cells):,} cells")
+    cells = len(execution.evaluation.cells)
+    print(f"{execution.name}: bringing MLflow up to date with {cells:,} cells")
     console = Console()
-    for axes, networks in track(cells, f"{execution.study}: MLflow", console=console, disable=not console.is_terminal):
-        cell = dict(zip(AXES, axes, strict=True))
-        tags = common | {axis: str(value) for axis, value in cell.items()} | {PARENT: parent.id}
-        history = histories.get(axes, unfinished)
-        digest = _cell_digest(execution, networks, history)
-        tags |= {KIND: "cell", "health": health_name(networks["health"])}
-        with open_run(client, experiment, known, digest, cell_name(cell, varied), tags) as run:
-            if run.new:
-                _write_cell(client, run.id, cell, execution, networks, history)
-                written += 1
+    runs = track(
+        _cell_runs(execution, common | {PARENT: parent.id}), f"{execution.name}: MLflow", total=cells,
+        console=console, disable=not console.is_terminal,
+    )  # fmt: skip
+    written = write_runs(client, experiment, (run for run in runs if run.digest not in known))
     delete_unfinished(client, experiment)  # that a server made after it was given up
-    print(f"{execution.study}: {written:,} cells written to MLflow, {len(cells) - written:,} were there already")
+    print(f"{execution.name}: {written:,} cells written to MLflow, {cells - written:,} were there already")
     return parent.id
 
 
 def _write_execution(client: MlflowClient, run: str, execution: Execution) -> None:
-    study = execution.params.study(execution.study)
+    study = execution.study
     params = {
         "hidden": spell_widths(study.hidden),
         **{f"data.{key}": value for key, value in study.data.model_dump().items()},
@@ -113,16 +108,21 @@ def _write_execution(client: MlflowClient, run: str, execution: Execution) -> No
         _log_champion(run, execution)
 
 
-def _write_cell(
-    client: MlflowClient,
-    run: str,
-    cell: dict[str, Any],
-    execution: Execution,
-    networks: pd.DataFrame,
-    history: pd.DataFrame,
-) -> None:
-    epochs = execution.params.study(execution.study).training.epochs
-    write_curves(client, run, cell | {"epochs": epochs}, networks, history)
+def _cell_runs(execution: Execution, tags: dict[str, str]) -> Iterator[NewRun]:
+    """Yield the run of every cell."""
+    study, results = execution.study, execution.results
+    varied, epochs = study.varied, {"epochs": study.training.epochs}
+    budget = study.model_dump_json(exclude={"grid"})
+    for cell in settings(results.networks, results.history, AXES):
+        yield NewRun(
+            sha256(execution.name, budget, execution.card.sha256, *cell.tables),
+            cell_name(cell.levels, varied),
+            tags
+            | {axis: str(level) for axis, level in cell.levels.items()}
+            | {KIND: "cell", "health": health_name(cell.networks["health"])},
+            cell.levels | epochs | cell.seeds,
+            cell.metrics,
+        )
 
 
 def _log_champion(run: str, execution: Execution) -> None:
@@ -145,9 +145,9 @@ def _log_champion(run: str, execution: Execution) -> None:
             pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
             metadata={"features": list(card.names), "classes": card.class_values},
         )
-    client, name = MlflowClient(), registered_name(execution.study)
+    client, name = MlflowClient(), registered_name(execution.name)
     try:
-        client.create_registered_model(name, description=f"The champions of the study {execution.study}")
+        client.create_registered_model(name, description=f"The champions of the study {execution.name}")
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -158,29 +158,21 @@ def _log_champion(run: str, execution: Execution) -> None:
 def _crown(client: MlflowClient, run: str, execution: Execution) -> None:
     """Let the alias ``champion`` name the version that an execution registered."""
     for found in client.search_model_versions(f"run_id = '{run}'"):
-        client.set_registered_model_alias(registered_name(execution.study), "champion", found.version)
+        client.set_registered_model_alias(registered_name(execution.name), "champion", found.version)
 
 
 def _execution_name(execution: Execution) -> str:
-    return f"{execution.study}: {len(execution.results.networks):,} networks"
+    return f"{execution.name}: {len(execution.results.networks):,} networks"
 
 
 def _execution_digest(execution: Execution) -> str:
     return sha256(
-        execution.study,
-        execution.params.study(execution.study).model_dump_json(),
+        execution.name,
+        execution.study.model_dump_json(),
         execution.card.sha256,
         execution.results.networks.to_csv(),
         execution.results.history.to_csv(),
         json.dumps(execution.evaluation.metrics.get("champion")),
-    )
-
-
-def _cell_digest(execution: Execution, networks: pd.DataFrame, history: pd.DataFrame) -> str:
-    study = execution.params.study(execution.study)
-    settings = study.model_dump_json(exclude={"grid"})
-    return sha256(
-        execution.study, settings, execution.card.sha256, networks.to_csv(index=False), history.to_csv(index=False)
     )
 
 

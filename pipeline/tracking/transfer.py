@@ -1,6 +1,5 @@
 """A study's transfer experiments: a run for each, and under it a run for each setting."""
 
-import pandas as pd
 from mlflow import MlflowClient
 
 from pipeline.config import Params
@@ -13,13 +12,15 @@ from pipeline.tracking.provenance import common_tags, dataset_input, sha256
 from pipeline.tracking.runs import (
     KIND,
     PARENT,
+    NewRun,
     delete_unfinished,
     finished_runs,
     lock,
     make_experiments,
     open_run,
-    write_curves,
+    write_runs,
 )
+from pipeline.tracking.settings import settings
 
 
 def track_transfer(study: str, params: Params, card: Card, device: str, results: TransferResults) -> None:
@@ -31,9 +32,9 @@ def track_transfer(study: str, params: Params, card: Card, device: str, results:
         common = common_tags() | {"device": device}
         for name, table in results.transfer.groupby("experiment", sort=True):
             transfer = params.transfer[study][str(name)]
-            settings = transfer.model_dump_json(), card.sha256
+            identity = transfer.model_dump_json(), card.sha256
             history = results.transfer_history[results.transfer_history["experiment"] == name]
-            digest = sha256(study, str(name), *settings, table.to_csv(index=False), history.to_csv(index=False))
+            digest = sha256(study, str(name), *identity, table.to_csv(index=False), history.to_csv(index=False))
             title = f"{study}, transfer {name}: {len(table):,} networks"
             with open_run(client, experiment, known, digest, title, common | {KIND: "transfer"}) as parent:
                 if parent.new:
@@ -42,13 +43,17 @@ def track_transfer(study: str, params: Params, card: Card, device: str, results:
                 "hidden": spell_widths(transfer.hidden),
                 **transfer.training.model_dump(include={"epochs", "batch_size"}),
             }
-            for key, networks in table.groupby(TRANSFER_SETTING, sort=True):
-                setting = dict(zip(TRANSFER_SETTING, key, strict=True))
-                curves = history[(history[TRANSFER_SETTING] == pd.Series(setting)).all(axis=1)]
-                digest = sha256(study, *settings, networks.to_csv(index=False), curves.to_csv(index=False))
-                tags = {name: str(value) for name, value in setting.items()}
-                tags |= common | {KIND: "transfer_setting", PARENT: parent.id}
-                with open_run(client, experiment, known, digest, transfer_name(setting), tags) as run:
-                    if run.new:
-                        write_curves(client, run.id, setting | budget, networks, curves)
+            runs = [
+                NewRun(
+                    sha256(study, *identity, *setting.tables),
+                    transfer_name(setting.levels),
+                    common
+                    | {name: str(level) for name, level in setting.levels.items()}
+                    | {KIND: "transfer_setting", PARENT: parent.id},
+                    setting.levels | budget | setting.seeds,
+                    setting.metrics,
+                )
+                for setting in settings(table, history, TRANSFER_SETTING)
+            ]
+            write_runs(client, experiment, (run for run in runs if run.digest not in known))
         delete_unfinished(client, experiment)

@@ -120,6 +120,14 @@ def test_every_chart_of_the_page_has_a_place_and_words(page: Path, data: dict) -
     assert {f["data-cell-chart"] for _, f in tags.found if "data-cell-chart" in f} == set(data["cellCharts"])
 
 
+def test_all_that_scrolls_is_reached_by_keyboard(page: Path) -> None:
+    tags = Tags()
+    tags.feed(page.read_text())
+    scrolling = [attributes for _, attributes in tags.found if attributes.get("class") == "scroll"]
+    assert scrolling
+    assert [attributes for attributes in scrolling if attributes.get("tabindex") != "0"] == []
+
+
 def test_every_cell_of_a_heatmap_has_its_curves_and_layers(page: Path, data: dict, study: StudyResults) -> None:
     cells = data["cells"]["mini"]
     shown = {cell["number"]: cell for own in heatmaps(study) for _, row in own.rows for cell in row if cell}

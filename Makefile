@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift golden test fuzz test-browser lint check bench ui serve report summary store track format deps axes pins nightly
+.PHONY: help repro verify drift golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format deps axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -33,12 +33,15 @@ nightly: ## All that the nightly workflow does: bare clone, default run, verify,
 check: $(VENV)/installed ## Say whether params.yaml makes sense, and what it builds
 	@python -m pipeline.config
 
-test: $(VENV)/installed-dev ## Run every test that needs no browser
+test: $(VENV)/installed-dev ## Run every test, but for those of the next targets
 	@# A process for each core, one thread each. A file's tests run in one process, in order. The files start in the order of their names, which has the slow e2e early.
-	OMP_NUM_THREADS=1 pytest -m "not browser" -n logical --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 pytest -m "not browser and not faults" -n logical --dist loadfile --no-loadscope-reorder
 
 fuzz: $(VENV)/installed-dev ## Ten minutes of inputs that nobody thought of
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} pytest tests/fuzz
+
+test-faults: $(VENV)/installed-dev ## Run the tests that kill the real dvc and run it again
+	OMP_NUM_THREADS=1 pytest -m faults
 
 test-browser: $(VENV)/installed-dev ## Run the tests that open the report and the MLflow UI in Chromium
 	pytest -m browser

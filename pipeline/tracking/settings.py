@@ -45,8 +45,7 @@ def settings(networks: pd.DataFrame, history: pd.DataFrame, key: Sequence[str]) 
         own = networks.iloc[rows]
         curve = curves.get(levels, none)
         scores = {
-            f"{score}{STATISTICS[statistic]}": value
-            for (score, statistic), value in final.get(levels, {}).items()
+            f"{score}{STATISTICS[statistic]}": value for (score, statistic), value in final.get(levels, {}).items()
         }
         scores["best_val_accuracy"] = curve["val_accuracy", "mean"].max()
         scores["diverged"] = int((own["status"] != "trained").sum())

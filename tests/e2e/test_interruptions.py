@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Clone
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.faults]
 TABLES = ("networks.parquet", "history.parquet", "layers.parquet", "metrics.json")
 KILLS = 20
 

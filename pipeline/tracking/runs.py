@@ -152,18 +152,21 @@ class NewRun(NamedTuple):
     metrics: list[Metric]
 
 
-def write_runs(client: MlflowClient, experiment: str, new: Iterable[NewRun]) -> int:
-    """Write finished runs; return how many. A database takes many in one transaction, a server one by one."""
+def write_runs(client: MlflowClient, experiment: str, known: dict[str, str], runs: Iterable[NewRun]) -> int:
+    """Write the runs whose digest is not known; return how many.
+
+    A database takes many in one transaction, a server one by one.
+    """
     store = client._tracking_client.store
     count = 0
-    remaining = iter(new)
-    while runs := list(islice(remaining, RUNS_AT_A_TIME)):
+    remaining = (run for run in runs if run.digest not in known)
+    while new := list(islice(remaining, RUNS_AT_A_TIME)):
         if isinstance(store, SqlAlchemyStore):
-            _insert_runs(store, experiment, runs)
+            _insert_runs(store, experiment, new)
         else:
-            for run in runs:
+            for run in new:
                 _send_run(client, experiment, run)
-        count += len(runs)
+        count += len(new)
     return count
 
 
@@ -176,7 +179,7 @@ def _send_run(client: MlflowClient, experiment: str, new: NewRun) -> None:
 
 
 def _insert_runs(store: SqlAlchemyStore, experiment: str, new: Sequence[NewRun]) -> None:
-    """Insert the rows that `_send_run` makes of these runs, in one transaction: 30 times as fast."""
+    """Insert the rows that `_send_run` makes of these runs, in one transaction."""
     location = store.get_experiment(experiment).artifact_location
     rows: dict[type, list[dict[str, Any]]] = {
         table: [] for table in (SqlRun, SqlTag, SqlParam, SqlMetric, SqlLatestMetric)

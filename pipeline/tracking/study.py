@@ -87,7 +87,7 @@ def _track_execution(execution: Execution) -> str:
         _cell_runs(execution, common | {PARENT: parent.id}), f"{execution.name}: MLflow", total=cells,
         console=console, disable=not console.is_terminal,
     )  # fmt: skip
-    written = write_runs(client, experiment, (run for run in runs if run.digest not in known))
+    written = write_runs(client, experiment, known, runs)
     delete_unfinished(client, experiment)  # that a server made after it was given up
     print(f"{execution.name}: {written:,} cells written to MLflow, {cells - written:,} were there already")
     return parent.id

@@ -55,5 +55,5 @@ def track_transfer(study: str, params: Params, card: Card, device: str, results:
                 )
                 for setting in settings(table, history, TRANSFER_SETTING)
             ]
-            write_runs(client, experiment, (run for run in runs if run.digest not in known))
+            write_runs(client, experiment, known, runs)
         delete_unfinished(client, experiment)

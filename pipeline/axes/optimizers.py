@@ -94,9 +94,12 @@ class _Adam(Optimizer):
     def update(self, weight: "Tensor", gradient: "Tensor", state: "dict[str, Tensor]", step: Step) -> None:
         mean = state["mean"].mul_(self.beta_1).add_(gradient, alpha=1 - self.beta_1)
         square = state["square"].mul_(self.beta_2).addcmul_(gradient, gradient, value=1 - self.beta_2)
-        correction = (1 - self.beta_2**step.number) ** 0.5 / (1 - self.beta_1**step.number)
         update = mean / step.sqrt(square.clone()).add_(self.eps)
-        weight.add_(update.mul_(correction).mul_(step.down))
+        weight.add_(update.mul_(self.correction(step.number)).mul_(step.down))
+
+    def correction(self, number: int) -> float:
+        """Return the factor on a step, from 1, that makes up for moments which began at 0."""
+        return float((1 - self.beta_2**number) ** 0.5 / (1 - self.beta_1**number))
 
 
 @OPTIMIZERS.register

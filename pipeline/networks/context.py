@@ -57,7 +57,7 @@ class LayerContext:
 
     def gelu(self) -> nn.Module:
         """Return z · Φ(z)."""
-        return nn.GELU()
+        return Elementwise(elementwise.GELU.apply, (), nn.GELU())
 
     def swish(self, beta: float) -> nn.Module:
         """Return z · sigmoid(beta · z)."""

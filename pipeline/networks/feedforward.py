@@ -67,7 +67,8 @@ class FeedForward(StackedNetwork):
             self.hidden.append(Hidden(dense, before, design.activation.build(context), after))
         self.output = start.dense(len(design.hidden), bias=True)
 
-    def _hidden(self) -> Iterator[Hidden]:
+    def layers(self) -> Iterator[Hidden]:
+        """Yield the hidden layers, lowest first."""
         for layer in self.hidden:
             assert isinstance(layer, Hidden)  # noqa: S101
             yield layer
@@ -80,7 +81,7 @@ class FeedForward(StackedNetwork):
     @property
     def kernels(self) -> list[nn.Parameter]:
         """See `StackedNetwork`."""
-        return [*(layer.dense.weight for layer in self._hidden()), self.output.weight]
+        return [*(layer.dense.weight for layer in self.layers()), self.output.weight]
 
     @property
     def site_kernels(self) -> list[nn.Parameter]:
@@ -90,11 +91,11 @@ class FeedForward(StackedNetwork):
     @property
     def activations(self) -> list[nn.Module]:
         """See `StackedNetwork`."""
-        return [layer.activation for layer in self._hidden()]
+        return [layer.activation for layer in self.layers()]
 
     def blocks(self) -> list[list[nn.Module]]:
         """See `StackedNetwork`."""
-        found = [[layer.dense, *layer.before, layer.activation, *layer.after] for layer in self._hidden()]
+        found = [[layer.dense, *layer.before, layer.activation, *layer.after] for layer in self.layers()]
         if found:
             found[0] = [*self.normalize_input, *found[0]]
         return found
@@ -103,7 +104,7 @@ class FeedForward(StackedNetwork):
         """See `StackedNetwork`."""
         x = start = self.normalize_input(x)
         lower: dict[int, Tensor] = {}  # what skips will add
-        for number, (layer, skip) in enumerate(zip(self._hidden(), self.skips, strict=True)):
+        for number, (layer, skip) in enumerate(zip(self.layers(), self.skips, strict=True)):
             z = layer.dense(x)
             if skip is not None:
                 z = z + lower.pop(skip)
@@ -131,7 +132,7 @@ class FeedForward(StackedNetwork):
                 unstack_layers([*layer.before, layer.activation], network),
                 unstack_layers(layer.after, network),
             )
-            for layer in self._hidden()
+            for layer in self.layers()
         ]
         first = unstack_layers(self.normalize_input, network)
         return PlainFeedForward(first, hidden, output, self.skips, self.adds_outputs, wide).eval()

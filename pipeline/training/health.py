@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.networks import StackedNetwork
@@ -62,6 +63,18 @@ class HealthRecorder:
         if acts:
             slopes = [tree_sum(act.slope.detach()[:, 0]) / act.slope.shape[2] for act in acts]
             self._keep(epoch, {"prelu_slope": torch.stack(slopes, 1)})
+
+    def watched(self, epoch: int) -> tuple[bool, bool, bool]:
+        """Return whether to count an epoch's clipped steps, and whether to keep its first and its last step."""
+        return self.clips and epoch in self.epochs, epoch == 1 and 0 in self.epochs, epoch in self.epochs
+
+    def keep_steps(self, epoch: int, first: NDArray[np.float32], last: NDArray[np.float32]) -> None:
+        """Record an epoch's first and last step, ``[network, measure, layer]``, where they are watched."""
+        _, at_first, at_last = self.watched(epoch)
+        for at, kept, steps in ((0, at_first, first), (epoch, at_last, last)):
+            if kept:
+                measures = torch.from_numpy(steps).unbind(1)
+                self._keep(at, dict(zip(OF_STEPS, measures, strict=True)))
 
     @contextmanager
     def step(self, epoch: int, first: bool, last: bool) -> Iterator[None]:

@@ -15,6 +15,8 @@ from torch.optim import Optimizer
 from pipeline.axes.clipping import CLIPPINGS
 from pipeline.axes.initializers import INITIALIZERS
 from pipeline.axes.optimizers import OPTIMIZERS
+from pipeline.compiled.engine import Engine, Learning
+from pipeline.compiled.program import NotCompilable
 from pipeline.compute.kernels import sqrt_
 from pipeline.data import Dataset, Part
 from pipeline.networks import build_networks
@@ -24,7 +26,7 @@ from pipeline.networks.sums import tree_sum
 from pipeline.theory.functions import function_of
 from pipeline.training.clipping import clip_gradients
 from pipeline.training.health import HealthRecorder
-from pipeline.training.optimizer import StackedOptimizer
+from pipeline.training.optimizer import TAKEN, StackedOptimizer
 from pipeline.training.order import Epochs
 from pipeline.training.samples import chosen_samples, noisy_labels
 from pipeline.training.stacks import Stack
@@ -70,6 +72,8 @@ class StackModule(pl.LightningModule):
 
     alive: Tensor
     epochs: Tensor
+    compiles = True
+    """Whether compiled code may train; torch's layers come to the same bits."""
 
     def __init__(
         self,
@@ -97,6 +101,9 @@ class StackModule(pl.LightningModule):
         for name, part in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
             self._hold(name, part)
         self.regularizer = self.graph.design.regularization
+        self.rule = OPTIMIZERS.parse(self.graph.level("optimizer"))
+        self.engine: Engine | None = None
+        """Trains by compiled code, where it can; decided when training starts."""
         self.samples = [chosen_samples(dataset.train.y, recipe.samples) for recipe in stack.recipes]
         self.register_buffer("noisy_y", self._noisy_labels(dataset), persistent=False)
         size = len(stack.recipes)
@@ -136,6 +143,8 @@ class StackModule(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """Look at the layers before the first step; the networks are on the accelerator by now."""
+        if self.compiles:
+            self.engine = self._engine()
         self.health = HealthRecorder(
             self.networks,
             self.function,
@@ -148,6 +157,14 @@ class StackModule(pl.LightningModule):
         if self.current_epoch == 0:
             self.health.look(0)
 
+    def _engine(self) -> Engine | None:
+        """Return what trains by compiled code; ``None`` where something asks for torch."""
+        batch_size = self.graph.level("batch_size")
+        try:
+            return Engine(self.networks, Learning(self.rule, self.regularizer, self.modes, batch_size))
+        except NotCompilable:
+            return None
+
     def train_dataloader(self) -> Epochs:
         """Return the epochs, each as one batch of sample indices: the samples themselves are here."""
         return Epochs(self.seeds, self.samples, lambda: self.current_epoch)
@@ -158,7 +175,7 @@ class StackModule(pl.LightningModule):
         return StackedOptimizer(
             self.networks.parameters(),
             torch.tensor(rates, dtype=torch.float32, device=self.device),
-            OPTIMIZERS.parse(self.graph.level("optimizer")),
+            self.rule,
         )
 
     def training_step(self, order: Int[Tensor, "network sample"], *_: Any) -> None:
@@ -166,6 +183,9 @@ class StackModule(pl.LightningModule):
         x, y = self.get_buffer("train_x"), self.get_buffer("noisy_y")
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
+        if self.engine:
+            self._train_compiled(self.engine, order, optimizer)
+            return
         loss_sum = torch.zeros(len(self.seeds), device=self.device)
         correct = torch.zeros(len(self.seeds), dtype=torch.int64, device=self.device)
         batches = order.split(self.graph.level("batch_size"), dim=1)
@@ -187,6 +207,23 @@ class StackModule(pl.LightningModule):
                 optimizer.step()
                 self._constrain()
         self.train_scores = Scores(loss_sum / order.shape[1], correct / order.shape[1])
+
+    def _train_compiled(
+        self, engine: Engine, order: Int[Tensor, "network sample"], optimizer: StackedOptimizer
+    ) -> None:
+        """Train one epoch by compiled code, to the same bits."""
+        epoch = self.current_epoch + 1
+        (group,) = optimizer.param_groups
+        seen = engine.train(
+            self.get_buffer("train_x"), self.get_buffer("noisy_y"), order, self.alive, optimizer.down, optimizer.state,
+            group[TAKEN], self.health.watched(epoch),
+        )  # fmt: skip
+        group[TAKEN] += -(-order.shape[1] // engine.learning.batch_size)
+        if not self.alive.all():
+            optimizer.freeze(~self.alive)
+        self.health.keep_steps(epoch, seen.first, seen.last)
+        losses, correct = torch.from_numpy(seen.losses), torch.from_numpy(seen.correct)
+        self.train_scores = Scores(losses / order.shape[1], correct / order.shape[1])
 
     @torch.no_grad()
     def _penalize(self) -> None:
@@ -270,6 +307,9 @@ class StackModule(pl.LightningModule):
     def score(self, part: str) -> Scores:
         """Return the scores of every network on the ``train``, ``validation`` or ``test`` part."""
         x, y = self.get_buffer(f"{part}_x"), self.get_buffer(f"{part}_y")
+        if self.engine:
+            mean, right = self.engine.score(x, y, self._scored_at_a_time)
+            return Scores(torch.from_numpy(mean), torch.from_numpy(right) / len(y))
         size = len(self.seeds)
         losses = []
         correct = torch.zeros(size, dtype=torch.int64, device=self.device)

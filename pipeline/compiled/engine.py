@@ -1,0 +1,261 @@
+"""Trains a stack by compiled code, where it has all that its networks need; torch's layers hold the weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.axes import clipping, optimizers, regularizers
+from pipeline.compiled import epoch
+from pipeline.compiled.machine import Memory, One
+from pipeline.compiled.native import AVAILABLE
+from pipeline.compiled.program import (
+    NotCompilable,
+    Program,
+    batch_norms,
+    parameter_sizes,
+    random_layers,
+    record,
+    starts,
+)
+from pipeline.networks.stack import StackedNetwork
+
+Numbers = NDArray[np.float32]
+
+OPTIMIZERS = {
+    optimizers.SGD: epoch.SGD,
+    optimizers.Momentum: epoch.MOMENTUM,
+    optimizers.Nesterov: epoch.NESTEROV,
+    optimizers.RMSprop: epoch.RMSPROP,
+    optimizers.Adam: epoch.ADAM,
+    optimizers.AdamW: epoch.ADAMW,
+}
+CLIPPINGS = {
+    clipping.NoClipping: epoch.NO_CLIPPING,
+    clipping.ByValue: epoch.BY_VALUE,
+    clipping.ByNorm: epoch.BY_NORM,
+    clipping.ByGlobalNorm: epoch.BY_GLOBAL_NORM,
+}
+PENALTIES = {
+    regularizers.NoRegularizer: epoch.NO_PENALTY,
+    regularizers.Dropout: epoch.NO_PENALTY,
+    regularizers.AlphaDropout: epoch.NO_PENALTY,
+    regularizers.L1: epoch.L1,
+    regularizers.L2: epoch.L2,
+    regularizers.MaxNorm: epoch.MAX_NORM,
+}
+
+
+class Learning(NamedTuple):
+    """How a stack's networks learn, and what is remembered from step to step."""
+
+    optimizer: optimizers.Optimizer
+    regularizer: regularizers.Regularizer
+    clipping: Sequence[clipping.Clipping]
+    batch_size: int
+
+
+class Seen(NamedTuple):
+    """What an epoch came to."""
+
+    losses: Numbers
+    correct: NDArray[np.int64]
+    first: Numbers
+    """``[network, measure, matrix]``: of the first step, see `HealthRecorder`."""
+    last: Numbers
+
+
+class Engine:
+    """Trains and scores a stack's networks.
+
+    Args:
+        networks: the stack.
+        learning: how they learn.
+
+    Raises:
+        NotCompilable: there is something that compiled code does not know.
+    """
+
+    def __init__(self, networks: StackedNetwork, learning: Learning) -> None:
+        if not AVAILABLE:
+            raise NotCompilable("NumPy's matrix product")
+        self.networks, self.learning = networks, learning
+        self.optimizer = _known(OPTIMIZERS, learning.optimizer)
+        self.penalty = _known(PENALTIES, learning.regularizer)
+        self.clipping = np.array([_known(CLIPPINGS, mode) for mode in learning.clipping])
+        self.threshold = np.array([getattr(mode, "threshold", 0.0) for mode in learning.clipping], np.float32)
+        if any(tensor.dtype != torch.float32 or tensor.device.type != "cpu" for tensor in networks.parameters()):
+            raise NotCompilable("what is not float32 on a CPU")
+        record(networks)
+
+    def train(
+        self,
+        x: Tensor,
+        y: Tensor,
+        order: Tensor,
+        alive: Tensor,
+        down: Tensor,
+        state: dict[Tensor, dict[str, Tensor]],
+        taken: int,
+        watch: tuple[bool, bool, bool],
+    ) -> Seen:
+        """Train an epoch; weights, moving averages and moments change in place.
+
+        Args:
+            x: ``[sample, feature]``.
+            y: ``[sample]`` or ``[network, sample]``: labels.
+            order: ``[network, place]``: samples.
+            alive: ``[network]``; it changes.
+            down: ``[network, 1, 1]``: minus the learning rate.
+            state: the optimizer's, by parameter.
+            taken: steps of the optimizer before.
+            watch: whether to count clipped steps, to keep the first step, the last one.
+        """
+        program = record(self.networks)
+        parameters = list(self.networks.parameters())
+        stack, rates = self._stack(parameters, state), down.reshape(-1).numpy()
+        size, matrices = len(down), len(self.networks.kernels)
+        batch, count = self.learning.batch_size, order.shape[1]
+        steps = -(-count // batch)
+        random = random_layers(self.networks)
+        rules = epoch.Rules(
+            self.optimizer,
+            self._constants(),
+            self._corrections(taken, steps),
+            self.penalty,
+            np.float32(self._strength()),
+            batch,
+            int(random[0].step) if random else 0,
+        )
+        seen = Seen(
+            np.zeros(size, np.float32),
+            np.zeros(size, np.int64),
+            np.zeros((size, 4, matrices), np.float32),
+            np.zeros((size, 4, matrices), np.float32),
+        )
+        memory, logits = _memory(program, min(batch, count)), (program.logits, program.outputs)
+        samples, labels, orders, living = x.numpy(), y.numpy(), order.numpy(), alive.numpy()
+        for network, one in enumerate(stack):
+            seen.losses[network], seen.correct[network], living[network] = epoch.train(
+                program.instructions, program.tensors, logits, program.input, memory, one, rules,
+                self.clipping[network], self.threshold[network], rates[network], living[network], samples,
+                labels if labels.ndim == 1 else labels[network], orders[network],
+                epoch.Watch(*watch, seen.first[network], seen.last[network]),
+            )  # fmt: skip
+        self._take_back(parameters, state, stack)
+        for layer in random:
+            layer.step += steps
+        return seen
+
+    def score(self, x: Tensor, y: Tensor, rows: int) -> tuple[Numbers, NDArray[np.int64]]:
+        """Return each network's mean loss and how many samples it gets right.
+
+        Args:
+            x: ``[sample, feature]``.
+            y: ``[sample]``: labels.
+            rows: samples at a time.
+        """
+        program = record(self.networks)
+        size = self.networks.networks
+        losses, correct = np.zeros(size, np.float32), np.zeros(size, np.int64)
+        memory, logits = _memory(program, min(rows, len(y))), (program.logits, program.outputs)
+        samples, labels = x.numpy(), y.numpy()
+        for network, one in enumerate(self._stack(list(self.networks.parameters()), {})):
+            losses[network], correct[network] = epoch.score(
+                program.instructions, logits, program.input, memory, one, samples, labels
+            )
+        return losses, correct
+
+    def _stack(self, parameters: list[Tensor], state: dict[Tensor, dict[str, Tensor]]) -> list[One]:
+        """Return the networks as compiled code takes them."""
+        size, names = self.networks.networks, self.learning.optimizer.moments
+        flat = [parameter.detach().reshape(size, -1) for parameter in parameters]
+        moments = [
+            [
+                state[parameter][name].reshape(size, -1) if parameter in state else torch.zeros_like(one)
+                for parameter, one in zip(parameters, flat, strict=True)
+            ]
+            for name in names
+        ]
+        averages = [
+            tensor.reshape(size, -1) for norm in batch_norms(self.networks) for tensor in (norm.mean, norm.variance)
+        ]
+        keys = [layer.keys.reshape(size, -1) for layer in random_layers(self.networks)]
+        weights, moving = _joined(flat, size), _joined(averages, size)
+        remembered = np.stack([_joined(one, size) for one in moments], 1) if names else np.zeros((size, 0, 0), "f4")
+        random = torch.cat(keys, 1).numpy() if keys else np.zeros((size, 0), np.int32)
+        gradients = np.zeros(weights.shape[1], np.float32)
+        return [One(weights[k], gradients, moving[k], remembered[k], random[k]) for k in range(size)]
+
+    @torch.no_grad()
+    def _take_back(
+        self, parameters: list[Tensor], state: dict[Tensor, dict[str, Tensor]], stack: list[One]
+    ) -> None:
+        """Give the weights, averages and moments to torch's layers and optimizer."""
+        weights = torch.from_numpy(np.stack([one.parameters for one in stack]))
+        moving = torch.from_numpy(np.stack([one.moving for one in stack]))
+        moments = torch.from_numpy(np.stack([one.moments for one in stack]))
+        sizes = parameter_sizes(self.networks)
+        for parameter, start, size in zip(parameters, starts(sizes), sizes, strict=True):
+            if not parameter.requires_grad:
+                continue
+            end = start + size
+            parameter.copy_(weights[:, start:end].reshape(parameter.shape))
+            for number, name in enumerate(self.learning.optimizer.moments):
+                moment = moments[:, number, start:end].reshape(parameter.shape).clone()
+                state.setdefault(parameter, {})[name] = moment
+        start = 0
+        for norm in batch_norms(self.networks):
+            for tensor in (norm.mean, norm.variance):
+                end = start + tensor.shape[2]
+                tensor.copy_(moving[:, start:end].reshape(tensor.shape))
+                start = end
+
+    def _constants(self) -> Numbers:
+        rule = self.learning.optimizer
+        if isinstance(rule, optimizers.Momentum | optimizers.Nesterov):
+            constants = [rule.momentum]
+        elif isinstance(rule, optimizers.RMSprop):
+            constants = [rule.rho, 1 - rule.rho, rule.eps]
+        elif isinstance(rule, optimizers.Adam | optimizers.AdamW):
+            constants = [rule.beta_1, 1 - rule.beta_1, rule.beta_2, 1 - rule.beta_2, rule.eps]
+            constants += [getattr(rule, "weight_decay", 0.0)]
+        else:
+            constants = []
+        return np.array(constants, np.float32)
+
+    def _corrections(self, taken: int, steps: int) -> Numbers:
+        rule = self.learning.optimizer
+        if not isinstance(rule, optimizers.Adam | optimizers.AdamW):
+            return np.zeros(0, np.float32)
+        return np.array([rule.correction(taken + step + 1) for step in range(steps)], np.float32)
+
+    def _strength(self) -> float:
+        rule = self.learning.regularizer
+        if isinstance(rule, regularizers.L2):
+            return 2 * rule.strength
+        if isinstance(rule, regularizers.MaxNorm):
+            return rule.limit
+        return rule.strength if isinstance(rule, regularizers.L1) else 0.0
+
+
+def _known(codes: Mapping[Any, int], entry: object) -> int:
+    """Return the number that compiled code has for an entry of an axis."""
+    found = codes.get(type(entry))
+    if found is None:
+        raise NotCompilable(type(entry).__name__)
+    return found
+
+
+def _joined(tensors: Sequence[Tensor], size: int) -> Numbers:
+    """Return tensors ``[network, number]`` side by side, as an array of its own."""
+    return torch.cat(list(tensors), 1).numpy() if tensors else np.zeros((size, 0), np.float32)
+
+
+def _memory(program: Program, rows: int) -> Memory:
+    widest = int(max(program.instructions["units"].max(), program.instructions["fan_in"].max()))
+    sizes = (program.columns, program.columns, widest, program.outputs, 1, 1)
+    return Memory(*(np.zeros(size * rows, np.float32) for size in sizes), rows)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.axes import clipping, optimizers, regularizers
-from pipeline.compiled import epoch
-from pipeline.compiled.machine import Memory, One
+from pipeline.compiled import epoch, rules
+from pipeline.compiled.machine import BLOCK_ROWS, BLOCK_SIZE, Memory
 from pipeline.compiled.native import AVAILABLE
 from pipeline.compiled.program import (
     NotCompilable,
@@ -26,12 +26,12 @@ from pipeline.networks.stack import StackedNetwork
 Numbers = NDArray[np.float32]
 
 OPTIMIZERS = {
-    optimizers.SGD: epoch.SGD,
-    optimizers.Momentum: epoch.MOMENTUM,
-    optimizers.Nesterov: epoch.NESTEROV,
-    optimizers.RMSprop: epoch.RMSPROP,
-    optimizers.Adam: epoch.ADAM,
-    optimizers.AdamW: epoch.ADAMW,
+    optimizers.SGD: rules.SGD,
+    optimizers.Momentum: rules.MOMENTUM,
+    optimizers.Nesterov: rules.NESTEROV,
+    optimizers.RMSprop: rules.RMSPROP,
+    optimizers.Adam: rules.ADAM,
+    optimizers.AdamW: rules.ADAMW,
 }
 CLIPPINGS = {
     clipping.NoClipping: epoch.NO_CLIPPING,
@@ -40,12 +40,12 @@ CLIPPINGS = {
     clipping.ByGlobalNorm: epoch.BY_GLOBAL_NORM,
 }
 PENALTIES = {
-    regularizers.NoRegularizer: epoch.NO_PENALTY,
-    regularizers.Dropout: epoch.NO_PENALTY,
-    regularizers.AlphaDropout: epoch.NO_PENALTY,
-    regularizers.L1: epoch.L1,
-    regularizers.L2: epoch.L2,
-    regularizers.MaxNorm: epoch.MAX_NORM,
+    regularizers.NoRegularizer: rules.NO_PENALTY,
+    regularizers.Dropout: rules.NO_PENALTY,
+    regularizers.AlphaDropout: rules.NO_PENALTY,
+    regularizers.L1: rules.L1,
+    regularizers.L2: rules.L2,
+    regularizers.MaxNorm: rules.MAX_NORM,
 }
 
 
@@ -116,20 +116,11 @@ class Engine:
         """
         program = record(self.networks)
         parameters = list(self.networks.parameters())
-        stack, rates = self._stack(parameters, state), down.reshape(-1).numpy()
+        stack = self._stack(parameters, state, down)
         size, matrices = len(down), len(self.networks.kernels)
         batch, count = self.learning.batch_size, order.shape[1]
         steps = -(-count // batch)
-        random = random_layers(self.networks)
-        rules = epoch.Rules(
-            self.optimizer,
-            self._constants(),
-            self._corrections(taken, steps),
-            self.penalty,
-            np.float32(self._strength()),
-            batch,
-            int(random[0].step) if random else 0,
-        )
+        how = self._rules(taken, steps)
         seen = Seen(
             np.zeros(size, np.float32),
             np.zeros(size, np.int64),
@@ -140,13 +131,13 @@ class Engine:
         samples, labels, orders, living = x.numpy(), y.numpy(), order.numpy(), alive.numpy()
         for network, one in enumerate(stack):
             seen.losses[network], seen.correct[network], living[network] = epoch.train(
-                program.instructions, program.tensors, logits, program.input, memory, one, rules,
-                self.clipping[network], self.threshold[network], rates[network], living[network], samples,
+                program.instructions, program.tensors, logits, program.input, memory, one, how,
+                self.clipping[network], self.threshold[network], living[network], samples,
                 labels if labels.ndim == 1 else labels[network], orders[network],
                 epoch.Watch(*watch, seen.first[network], seen.last[network]),
             )  # fmt: skip
         self._take_back(parameters, state, stack)
-        for layer in random:
+        for layer in random_layers(self.networks):
             layer.step += steps
         return seen
 
@@ -163,13 +154,15 @@ class Engine:
         losses, correct = np.zeros(size, np.float32), np.zeros(size, np.int64)
         memory, logits = _memory(program, min(rows, len(y))), (program.logits, program.outputs)
         samples, labels = x.numpy(), y.numpy()
-        for network, one in enumerate(self._stack(list(self.networks.parameters()), {})):
+        for network, one in enumerate(self._stack(list(self.networks.parameters()))):
             losses[network], correct[network] = epoch.score(
                 program.instructions, logits, program.input, memory, one, samples, labels
             )
         return losses, correct
 
-    def _stack(self, parameters: list[Tensor], state: dict[Tensor, dict[str, Tensor]]) -> list[One]:
+    def _stack(
+        self, parameters: list[Tensor], state: Mapping[Tensor, dict[str, Tensor]] = {}, down: Tensor | None = None
+    ) -> list[rules.One]:
         """Return the networks as compiled code takes them."""
         size, names = self.networks.networks, self.learning.optimizer.moments
         flat = [parameter.detach().reshape(size, -1) for parameter in parameters]
@@ -188,11 +181,13 @@ class Engine:
         remembered = np.stack([_joined(one, size) for one in moments], 1) if names else np.zeros((size, 0, 0), "f4")
         random = torch.cat(keys, 1).numpy() if keys else np.zeros((size, 0), np.int32)
         gradients = np.zeros(weights.shape[1], np.float32)
-        return [One(weights[k], gradients, moving[k], remembered[k], random[k]) for k in range(size)]
+        rates = np.zeros(size, np.float32) if down is None else down.reshape(-1).numpy()
+        arrays = zip(weights, moving, remembered, random, rates, strict=True)
+        return [rules.One(own[0], gradients, *own[1:]) for own in arrays]
 
     @torch.no_grad()
     def _take_back(
-        self, parameters: list[Tensor], state: dict[Tensor, dict[str, Tensor]], stack: list[One]
+        self, parameters: list[Tensor], state: dict[Tensor, dict[str, Tensor]], stack: list[rules.One]
     ) -> None:
         """Give the weights, averages and moments to torch's layers and optimizer."""
         weights = torch.from_numpy(np.stack([one.parameters for one in stack]))
@@ -213,6 +208,39 @@ class Engine:
                 end = start + tensor.shape[2]
                 tensor.copy_(moving[:, start:end].reshape(tensor.shape))
                 start = end
+
+    def observe(self, x: Tensor, y: Tensor, flat: tuple[float, float]) -> Numbers:
+        """Return what samples show of each hidden layer, ``[measure, network, layer]``; see `observe`.
+
+        Args:
+            x: ``[sample, feature]``.
+            y: ``[sample]``: labels.
+            flat: below and above what the activation is flat.
+        """
+        program = record(self.networks)
+        sites = np.array(program.sites)
+        memory, logits = _memory(program, len(y)), (program.logits, program.outputs)
+        samples, labels, bounds = x.numpy(), y.numpy(), np.array(flat, np.float32)
+        stack = self._stack(list(self.networks.parameters()))
+        seen = np.zeros((len(stack), 6, len(sites)), np.float32)
+        for one, shown in zip(stack, seen, strict=True):
+            epoch.observe(
+                program.instructions, sites, logits, program.input, memory, one, self._rules(0, 1), samples, labels,
+                bounds, shown,
+            )  # fmt: skip
+        return seen.transpose(1, 0, 2)
+
+    def _rules(self, taken: int, steps: int) -> rules.Rules:
+        random = random_layers(self.networks)
+        return rules.Rules(
+            self.optimizer,
+            self._constants(),
+            self._corrections(taken, steps),
+            self.penalty,
+            np.float32(self._strength()),
+            self.learning.batch_size,
+            int(random[0].step) if random else 0,
+        )
 
     def _constants(self) -> Numbers:
         rule = self.learning.optimizer
@@ -258,4 +286,5 @@ def _joined(tensors: Sequence[Tensor], size: int) -> Numbers:
 def _memory(program: Program, rows: int) -> Memory:
     widest = int(max(program.instructions["units"].max(), program.instructions["fan_in"].max()))
     sizes = (program.columns, program.columns, widest, program.outputs, 1, 1)
-    return Memory(*(np.zeros(size * rows, np.float32) for size in sizes), rows)
+    block = np.zeros(max(BLOCK_SIZE, BLOCK_ROWS * widest), np.float32)
+    return Memory(*(np.zeros(size * rows, np.float32) for size in sizes), block, rows)

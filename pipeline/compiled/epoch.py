@@ -6,29 +6,13 @@ import numpy as np
 
 from pipeline.compiled import layers
 from pipeline.compiled.elementwise import ONE, ZERO, at_least, at_most
-from pipeline.compiled.machine import Memory, One, backward, forward
-from pipeline.compiled.native import copy, entry, fill, fma, inner, matrix, vector
+from pipeline.compiled.machine import Memory, backward, forward
+from pipeline.compiled.native import copy, entry, fill, inner, matrix, vector
+from pipeline.compiled.rules import MAX_NORM, One, Rules, penalize, update
 from pipeline.compiled.sums import column_sums, norm, tree_sum
 
-SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = range(6)
 NO_CLIPPING, BY_VALUE, BY_NORM, BY_GLOBAL_NORM = range(4)
-NO_PENALTY, L1, L2, MAX_NORM = range(4)
 MAX_NORM_EPS = np.float32(1e-7)
-
-
-class Rules(NamedTuple):
-    """How all networks of a stack learn."""
-
-    optimizer: int
-    constants: Any
-    """The optimizer's."""
-    corrections: Any
-    """``[step]``: Adam's, for moments that began at 0."""
-    penalty: int
-    strength: Any
-    batch: int
-    first_step: int
-    """That random layers draw for."""
 
 
 class Watch(NamedTuple):
@@ -45,7 +29,7 @@ class Watch(NamedTuple):
 
 @entry
 def train(program: Any, tensors: Any, logits: Any, first: int, memory: Memory, one: One, rules: Rules, clipping: int,
-          threshold: Any, down: Any, alive: bool, x: Any, labels: Any, order: Any, watch: Watch) -> Any:  # fmt: skip
+          threshold: Any, alive: bool, x: Any, labels: Any, order: Any, watch: Watch) -> Any:  # fmt: skip
     """Train a network for an epoch.
 
     Args:
@@ -58,7 +42,6 @@ def train(program: Any, tensors: Any, logits: Any, first: int, memory: Memory, o
         rules: how all networks of its stack learn.
         clipping: of its gradients.
         threshold: of the clipping.
-        down: minus the learning rate.
         alive: whether its loss is finite so far.
         x: ``[sample, feature]``.
         labels: ``[sample]``.
@@ -99,14 +82,21 @@ def train(program: Any, tensors: Any, logits: Any, first: int, memory: Memory, o
         out = matrix(memory.gradients, logits[0] * memory.rows, rows, logits[1])
         terms = matrix(memory.terms, 0, rows, logits[1])
         layers.cross_entropy_gradient(own, terms, memory.totals, ONE / np.float32(rows), out)
-        backward(program, memory, rows, one)
+        if clipping == NO_CLIPPING and not sees:
+            backward(program, memory, rows, one, rules, step, True)
+            if rules.penalty == MAX_NORM:
+                _constrain(tensors, one, rules.strength)
+            continue
+        backward(program, memory, rows, one, rules, step, False)
         _penalize(tensors, one, rules)
         if sees:
             _matrix_norms(tensors, one.gradients, norms[0])
             copy(one.parameters, before)
         if alive:
             _clip(tensors, one, clipping, threshold, scratch)
-            _update(tensors, one, down, rules, step)
+            for number in range(tensors.size):
+                if tensors[number].learns:
+                    update(one, tensors[number].start, _of(tensors[number], one.gradients), rules, step)
             if rules.penalty == MAX_NORM:
                 _constrain(tensors, one, rules.strength)
         else:  # it has diverged, and stays as it is
@@ -147,14 +137,9 @@ def _of(tensor: Any, values: Any) -> Any:
 
 @inner
 def _penalize(tensors: Any, one: One, rules: Rules) -> None:
-    if rules.penalty != L1 and rules.penalty != L2:
-        return
     for number in range(tensors.size):
         if tensors[number].kernel and tensors[number].learns:
-            weights, gradients = _of(tensors[number], one.parameters), _of(tensors[number], one.gradients)
-            for i in range(weights.size):
-                term = weights[i] if rules.penalty == L2 else np.sign(weights[i])
-                gradients[i] = fma(term, rules.strength, gradients[i])
+            penalize(_of(tensors[number], one.parameters), _of(tensors[number], one.gradients), rules)
 
 
 @inner
@@ -233,42 +218,6 @@ def _clip(tensors: Any, one: One, clipping: int, threshold: Any, scratch: Any) -
                 gradients[i] *= factor
 
 
-@inner
-def _update(tensors: Any, one: One, down: Any, rules: Rules, step: int) -> None:
-    """Take a step of the optimizer; see `pipeline.axes.optimizers`."""
-    for number in range(tensors.size):
-        tensor = tensors[number]
-        if not tensor.learns:
-            continue
-        w, g, c = _of(tensor, one.parameters), _of(tensor, one.gradients), rules.constants
-        if rules.optimizer == SGD:
-            for i in range(w.size):
-                w[i] = fma(g[i], down, w[i])
-            continue
-        m = _of(tensor, one.moments[0])
-        if rules.optimizer == MOMENTUM:
-            for i in range(w.size):
-                m[i] = fma(g[i], down, m[i] * c[0])
-                w[i] += m[i]
-        elif rules.optimizer == NESTEROV:
-            for i in range(w.size):
-                m[i] = fma(g[i], down, m[i] * c[0])
-                w[i] = fma(g[i], down, fma(m[i], c[0], w[i]))
-        elif rules.optimizer == RMSPROP:
-            for i in range(w.size):
-                m[i] = fma(g[i] * c[1], g[i], m[i] * c[0])
-                w[i] += g[i] / np.sqrt(m[i] + c[2]) * down
-        else:
-            s = _of(tensor, one.moments[1])
-            correction = rules.corrections[step]
-            for i in range(w.size):
-                if rules.optimizer == ADAMW:
-                    w[i] = fma(w[i] * c[5], down, w[i])
-                m[i] = fma(g[i], c[1], m[i] * c[0])
-                s[i] = fma(g[i] * c[3], g[i], s[i] * c[2])
-                w[i] += m[i] / (np.sqrt(s[i]) + c[4]) * correction * down
-
-
 @entry
 def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: Any, y: Any) -> Any:
     """Score a network.
@@ -297,3 +246,66 @@ def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: An
         correct += _loss(memory, logits, rows, vector(y, begin, rows), scratch)[1]
         copy(memory.losses, vector(losses, begin, rows))
     return tree_sum(losses, scratch) / np.float32(y.size), correct
+
+
+@entry
+def observe(program: Any, sites: Any, logits: Any, first: int, memory: Memory, one: One, rules: Rules, x: Any, y: Any,
+            flat: Any, seen: Any) -> None:  # fmt: skip
+    """Write what some samples show of each site, see `pipeline.networks.observe`; moving averages change.
+
+    Args:
+        program: instructions.
+        sites: ``[site, 4]``: buffers of z, of what the activation takes and gives, and the units.
+        logits: their buffer, and how many they are.
+        first: the input's buffer.
+        memory: to compute in.
+        one: the network.
+        rules: how it learns.
+        x: ``[sample, feature]``.
+        y: ``[sample]``: labels.
+        flat: ``[2]``: below and above what the activation is flat.
+        seen: ``[measure, site]``.
+    """
+    rows, features = x.shape
+    room = memory.rows
+    for row in range(rows):
+        copy(x[row], vector(memory.values, first * room + row * features, features))
+    scratch = np.empty(rows + 1, np.float32)
+    forward(program, memory, rows, one, rules.first_step, True)
+    _loss(memory, logits, rows, y, scratch)
+    out = matrix(memory.gradients, logits[0] * room, rows, logits[1])
+    layers.cross_entropy_gradient(y, matrix(memory.terms, 0, rows, logits[1]), memory.totals, ONE, out)
+    backward(program, memory, rows, one, rules, 0, False)
+    for number in range(sites.shape[0]):
+        units = sites[number, 3]
+        size = rows * units
+        shown = vector(memory.scratch, 0, size)
+        seen[0, number] = _mean_square(vector(memory.values, sites[number, 0] * room, size))
+        seen[1, number] = _mean_square(vector(memory.gradients, sites[number, 0] * room, size))
+        given = matrix(memory.values, sites[number, 2] * room, rows, units)
+        means = np.empty(units, np.float32)
+        column_sums(given, means)
+        for unit in range(units):
+            means[unit] /= np.float32(rows)
+        mean = tree_sum(means, np.empty(units + 1, np.float32)) / np.float32(units)
+        dead = 0
+        for unit in range(units):
+            alive = False
+            for row in range(rows):
+                alive = alive or given[row, unit] != ZERO
+                shown[row * units + unit] = given[row, unit] - mean
+            dead += not alive
+        seen[2, number] = mean
+        seen[3, number] = np.sqrt(_mean_square(shown))
+        seen[4, number] = np.float32(dead) / np.float32(units)
+        taken = vector(memory.values, sites[number, 1] * room, size)
+        for i in range(size):
+            beyond = taken[i] - at_most(at_least(taken[i], flat[0]), flat[1])
+            shown[i] = ONE if beyond != ZERO and beyond == beyond else ZERO  # noqa: PLR0124
+        seen[5, number] = _mean_square(shown)
+
+
+@inner
+def _mean_square(values: Any) -> Any:
+    length = norm(values)
+    return length * length / np.float32(values.size)

@@ -15,18 +15,25 @@ from pipeline.compiled.native import (
     copy,
     inner,
     matmul,
-    matmul_first_transposed,
     matmul_second_transposed,
     matrix,
+    outer_product,
     vector,
 )
 from pipeline.compiled.program import Kind
+from pipeline.compiled.rules import One, Rules, penalize, update
 from pipeline.compiled.sums import column_sums, logit_sums
 
 DENSE, ADD, JOIN, BATCH_NORM, LAYER_NORM, DROPOUT, ALPHA_DROPOUT = (int(kind) for kind in list(Kind)[:7])
 SIGMOID, TANH, RELU, LEAKY_RELU, RRELU, PRELU, ELU, SWISH, MISH, SOFTPLUS, HARD_SIGMOID, GELU = (
     int(kind) for kind in list(Kind)[7:]
 )
+
+
+BLOCK_SIZE = 2**15
+"""Numbers of a gradient that stay in the cache until the update has used them: larger matrices are taken in blocks."""
+BLOCK_ROWS = 96
+"""Of a block. A multiple of 12: OpenBLAS's kernel takes so many at a time, and rounds what is left otherwise."""
 
 
 class Memory(NamedTuple):
@@ -44,23 +51,10 @@ class Memory(NamedTuple):
     """``[row]``."""
     losses: Any
     """``[row]``."""
+    block: Any
+    """Takes the gradient of a block of a weight matrix."""
     rows: int
     """That there is room for."""
-
-
-class One(NamedTuple):
-    """One network of a stack."""
-
-    parameters: Any
-    """``[number]``."""
-    gradients: Any
-    """``[number]``: takes those of the parameters."""
-    moving: Any
-    """``[number]``: means and variances of batch norms."""
-    moments: Any
-    """``[moment, number]``: what the optimizer remembers."""
-    keys: Any
-    """``[stream]``: of random numbers."""
 
 
 @inner
@@ -163,15 +157,25 @@ def _normalize(op: Any, x: Any, y: Any, kept: Any, inverse: Any, one: One, rows:
 
 
 @inner
-def backward(program: Any, memory: Memory, rows: int, one: One) -> None:
-    """Compute the gradients of the parameters, and of every buffer, from the logits'."""
+def backward(program: Any, memory: Memory, rows: int, one: One, rules: Rules, step: int, learns: bool) -> None:
+    """Compute the gradients of the parameters, and of every buffer, from the logits'.
+
+    Args:
+        program: instructions.
+        memory: with all buffers, and the logits' gradient.
+        rows: samples.
+        one: the network.
+        rules: how it learns.
+        step: of the epoch.
+        learns: whether to update each parameter at once, while its gradient is at hand, and not to keep gradients.
+    """
     values, gradients, room = memory.values, memory.gradients, memory.rows
     for back in range(program.size):
         op = program[program.size - 1 - back]
         kind, units = op.kind, op.units
         grad = vector(gradients, op.y * room, rows * units)
         if kind == DENSE:
-            _dense_gradient(op, memory, rows, one, matrix(grad, 0, rows, units))
+            _dense_gradient(op, memory, rows, one, matrix(grad, 0, rows, units), rules, step, learns)
             continue
         if kind == JOIN:
             others = units - op.fan_in
@@ -229,20 +233,17 @@ def backward(program: Any, memory: Memory, rows: int, one: One) -> None:
                 _normalize_gradient(op, grad, kept, vector(values, op.other * room, max(rows, units)), one, rows, out)
         if op.adds:
             add(out, given)
+        if learns and op.learns:
+            update(one, op.weight, vector(one.gradients, op.weight, units), rules, step)
+            if op.bias >= 0:
+                update(one, op.bias, vector(one.gradients, op.bias, units), rules, step)
 
 
 @inner
-def _dense_gradient(op: Any, memory: Memory, rows: int, one: One, grad: Any) -> None:
+def _dense_gradient(
+    op: Any, memory: Memory, rows: int, one: One, grad: Any, rules: Rules, step: int, learns: bool
+) -> None:
     units, fan_in, room = op.units, op.fan_in, memory.rows
-    if op.learns:
-        x = matrix(memory.values, op.x * room, rows, fan_in)
-        matmul_first_transposed(x, grad, matrix(one.gradients, op.weight, fan_in, units))
-        if op.bias >= 0:
-            of_bias = vector(one.gradients, op.bias, units)
-            if op.outermost:
-                logit_sums(grad, of_bias)
-            else:
-                column_sums(grad, of_bias)
     if op.wanted:
         weight = matrix(one.parameters, op.weight, fan_in, units)
         given = vector(memory.gradients, op.x * room, rows * fan_in)
@@ -250,6 +251,26 @@ def _dense_gradient(op: Any, memory: Memory, rows: int, one: One, grad: Any) -> 
         matmul_second_transposed(grad, weight, matrix(out, 0, rows, fan_in))
         if op.adds:
             add(out, given)
+    if not op.learns:
+        return
+    if op.bias >= 0:
+        of_bias = vector(one.gradients, op.bias, units)
+        if op.outermost:
+            logit_sums(grad, of_bias)
+        else:
+            column_sums(grad, of_bias)
+        if learns:
+            update(one, op.bias, of_bias, rules, step)
+    x = vector(memory.values, op.x * room, rows * fan_in)
+    together = fan_in if fan_in * units <= BLOCK_SIZE else BLOCK_ROWS
+    for first in range(0, fan_in, together):
+        some = min(together, fan_in - first)
+        start, size = op.weight + first * units, some * units
+        gradient = vector(memory.block, 0, size) if learns else vector(one.gradients, start, size)
+        outer_product(x, grad, fan_in, first, matrix(gradient, 0, some, units))
+        if learns:
+            penalize(vector(one.parameters, start, size), gradient, rules)
+            update(one, start, gradient, rules, step)
 
 
 @inner

@@ -121,13 +121,20 @@ def matmul(a: Any, b: Any, out: Any) -> None:
 
 
 @inner
-def matmul_first_transposed(a: Any, b: Any, out: Any) -> None:
-    """Write ``a.T @ b``, a ``[inner, rows]``."""
-    depth, rows = a.shape
-    columns = b.shape[1]
+def outer_product(a: Any, b: Any, columns: int, first: int, out: Any) -> None:
+    """Write ``a.T @ b`` for some columns of a: one for each row of the output.
+
+    Args:
+        a: flat, ``[inner, columns]``.
+        b: ``[inner, unit]``.
+        columns: of a.
+        first: of the columns.
+        out: ``[row, unit]``.
+    """
+    depth, units = b.shape
     _call_sgemm(
-        ROW_MAJOR, TRANSPOSED, PLAIN, rows, columns, depth, np.float32(1), a.ctypes, rows, b.ctypes, columns,
-        np.float32(0), out.ctypes, columns,
+        ROW_MAJOR, TRANSPOSED, PLAIN, out.shape[0], units, depth, np.float32(1), vector(a, first, 1).ctypes, columns,
+        b.ctypes, units, np.float32(0), out.ctypes, units,
     )  # fmt: skip
 
 

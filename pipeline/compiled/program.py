@@ -139,6 +139,7 @@ class _Recorder:
         wanted = {x, fields.get("other", x)} & self._learning
         if learns or wanted:
             self._learning.add(y)
+        fields = {"weight": -1, "bias": -1} | fields
         fields |= {"kind": kind, "x": x, "y": y, "units": units, "learns": learns, "wanted": bool(wanted)}
         if kind in KEEPS:
             fields["kept"] = self.buffer(units)

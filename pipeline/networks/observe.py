@@ -53,7 +53,7 @@ def observe(
     with networks.preserve_buffers(), torch.enable_grad():
         trace = networks.trace(x.expand(size, -1, -1))
         loss = cross_entropy(trace.logits, y.expand(size, -1)).sum()
-        gradients = torch.autograd.grad(loss, trace.preactivations)
+        gradients = [grad.contiguous() for grad in torch.autograd.grad(loss, trace.preactivations)]
     with torch.no_grad():
         columns = [
             (

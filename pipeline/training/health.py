@@ -9,9 +9,10 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.compiled.engine import Engine
 from pipeline.networks import StackedNetwork
 from pipeline.networks.activations import StackedPReLU
-from pipeline.networks.observe import observe
+from pipeline.networks.observe import Observation, observe
 from pipeline.networks.sums import norms, tree_sum
 from pipeline.theory.functions import Function
 from pipeline.training.names import OF_STATES, OF_STEPS
@@ -33,6 +34,7 @@ class HealthRecorder:
         x: the samples that are looked at.
         y: their labels.
         records: takes what is seen, by epoch.
+        engine: looks by compiled code, to the same bits.
     """
 
     def __init__(
@@ -44,11 +46,12 @@ class HealthRecorder:
         x: Float[Tensor, "sample feature"],
         y: Int[Tensor, "sample"],
         records: dict[int, Record],
+        engine: Engine | None = None,
     ) -> None:
         self.networks, self.function, self.clips = networks, function, clips
         self.weights = networks.site_kernels
         self.epochs, self.x, self.y = epochs, x, y
-        self.records = records
+        self.records, self.engine = records, engine
         self._clipped = torch.zeros(networks.networks, len(self.weights), device=x.device)
         self._steps = 0
 
@@ -57,7 +60,11 @@ class HealthRecorder:
         if epoch not in self.epochs:
             return
         if len(self.weights) > 1:
-            seen = observe(self.networks, self.function, self.x, self.y)
+            if self.engine:
+                compiled = self.engine.observe(self.x, self.y, self.function.unsaturated_range)
+                seen = Observation(*torch.from_numpy(compiled))
+            else:
+                seen = observe(self.networks, self.function, self.x, self.y)
             self._keep(epoch, dict(zip(OF_STATES, seen, strict=False)))
         acts = [layer for layer in self.networks.activations if isinstance(layer, StackedPReLU)]
         if acts:

@@ -32,7 +32,7 @@ from pipeline.training.samples import chosen_samples, noisy_labels
 from pipeline.training.stacks import Stack
 from pipeline.training.verdicts import Record
 
-SCORED_AT_A_TIME = 1024
+SCORED_AT_A_TIME = 96
 """Samples; fewer of a recurrent network. Constants: were it to depend on the stack, so would the rounding."""
 STEPS_AT_A_TIME = 8 * SCORED_AT_A_TIME
 """Of all samples together: what the input gives every step is computed at once."""
@@ -153,6 +153,7 @@ class StackModule(pl.LightningModule):
             x=self.get_buffer("train_x")[: self.graph.health_samples],
             y=self.get_buffer("train_y")[: self.graph.health_samples],
             records=self.records,
+            engine=self.engine,
         )
         if self.current_epoch == 0:
             self.health.look(0)

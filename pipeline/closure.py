@@ -54,7 +54,7 @@ def libraries(start: str, root: Path = ROOT) -> dict[str, str]:
         name.partition(".")[0]
         for file in closure(start, root)
         if file.endswith(".py")
-        for name in _imports(root / file)
+        for name in _read(root / file)[0]
     }
     others = imported - {*PACKAGES, *sys.stdlib_module_names}
     installed_by = packages_distributions()
@@ -83,33 +83,32 @@ def dependencies(start: str, root: Path = ROOT) -> list[str]:
 
 def _needed(file: Path, root: Path) -> Iterator[str]:
     """Yield the files that a module imports or names; not those that only a type checker reads."""
-    for name in _imports(file):
+    names, strings = _read(file)
+    for name in names:
         yield from _modules(name, root)
-    for node in _executed(_parsed(file)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and DATA_FILE.fullmatch(node.value):
-            pattern = node.value if node.value[0] != "." else f"*{node.value}"  # f"{language}.po"
-            yield from (str(path.relative_to(root)) for path in file.parent.glob(pattern))
+    for text in strings:
+        pattern = text if text[0] != "." else f"*{text}"  # f"{language}.po"
+        yield from (str(path.relative_to(root)) for path in file.parent.glob(pattern))
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """Yield the dotted names that a module imports."""
-    for node in _executed(_parsed(file)):
+@lru_cache
+def _read(file: Path) -> tuple[list[str], list[str]]:
+    """Return the dotted names that a module imports, and the names of data files in it; see `DATA_FILE`."""
+    names: list[str] = []
+    strings: list[str] = []
+    todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield every node below one, but for what stands under ``if TYPE_CHECKING``."""
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield child
-            yield from _executed(child)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and DATA_FILE.fullmatch(node.value):
+                strings.append(node.value)
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            todo += ast.iter_child_nodes(node)
+    return names, strings
 
 
 def _modules(name: str, root: Path) -> Iterator[str]:

@@ -100,10 +100,12 @@ INSTALL = $(BIN)/python .ci/install.py
 
 $(VENV)/installed: pyproject.toml constraints.txt requirements.txt | $(VENV)/bin/python
 	@$(INSTALL) requirements.txt
+	@$(BIN)/python -m pipeline.compiled.engine
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml constraints.txt requirements-dev.txt | $(VENV)/bin/python
 	@$(INSTALL) requirements-dev.txt
+	@$(BIN)/python -m pipeline.compiled.engine
 	@touch $@ $(VENV)/installed
 
 PIN = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet \

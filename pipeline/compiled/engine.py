@@ -1,6 +1,7 @@
 """Trains a stack by compiled code, where it has all that its networks need; torch's layers hold the weights."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.axes import clipping, optimizers, regularizers
+from pipeline.axes.activations import ACTIVATIONS
+from pipeline.axes.architectures import ARCHITECTURES
+from pipeline.axes.initializers import INITIALIZERS
+from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.compiled import epoch, rules
+from pipeline.compiled.cache import Locator
 from pipeline.compiled.machine import BLOCK_ROWS, BLOCK_SIZE, Memory
-from pipeline.compiled.native import AVAILABLE
+from pipeline.compiled.native import AVAILABLE, is_compiled
 from pipeline.compiled.program import (
-    NotCompilable,
+    NotCompilableError,
     Program,
     batch_norms,
     parameter_sizes,
@@ -21,7 +27,8 @@ from pipeline.compiled.program import (
     record,
     starts,
 )
-from pipeline.networks.stack import StackedNetwork
+from pipeline.networks.build import build_networks
+from pipeline.networks.stack import Design, StackedNetwork
 
 Numbers = NDArray[np.float32]
 
@@ -47,6 +54,25 @@ PENALTIES = {
     regularizers.L2: rules.L2,
     regularizers.MaxNorm: rules.MAX_NORM,
 }
+
+
+def prepare() -> None:
+    """Load the compiled code, or compile it where that has never been done here: about 30 seconds."""
+    if not AVAILABLE or is_compiled(epoch.observe):
+        return
+    if not any(Path(Locator(0).get_cache_path()).glob("*.nbi")):
+        print("compiling the training loop, once on this machine: about 30 s", flush=True)
+    mlp, relu, none = ARCHITECTURES.parse("mlp"), ACTIVATIONS.parse("relu"), NORMALIZATIONS.parse("none")
+    design = Design((2,), (2,), 2, mlp, relu, none, regularizers.NoRegularizer())
+    engine = Engine(
+        build_networks(design, [INITIALIZERS.parse("he_normal")], [0], 1.0),
+        Learning(optimizers.SGD(), regularizers.NoRegularizer(), [clipping.NoClipping()], 1),
+    )
+    x, y = torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
+    alive, down = torch.ones(1, dtype=torch.bool), torch.zeros(1, 1, 1)
+    engine.train(x, y, y[None], alive, down, {}, 0, (False, False, False))
+    engine.score(x, y, 1)
+    engine.observe(x, y, (0.0, 0.0))
 
 
 class Learning(NamedTuple):
@@ -76,19 +102,19 @@ class Engine:
         learning: how they learn.
 
     Raises:
-        NotCompilable: there is something that compiled code does not know.
+        NotCompilableError: there is something that compiled code does not know.
     """
 
     def __init__(self, networks: StackedNetwork, learning: Learning) -> None:
         if not AVAILABLE:
-            raise NotCompilable("NumPy's matrix product")
+            raise NotCompilableError("NumPy's matrix product")
         self.networks, self.learning = networks, learning
         self.optimizer = _known(OPTIMIZERS, learning.optimizer)
         self.penalty = _known(PENALTIES, learning.regularizer)
         self.clipping = np.array([_known(CLIPPINGS, mode) for mode in learning.clipping])
         self.threshold = np.array([getattr(mode, "threshold", 0.0) for mode in learning.clipping], np.float32)
         if any(tensor.dtype != torch.float32 or tensor.device.type != "cpu" for tensor in networks.parameters()):
-            raise NotCompilable("what is not float32 on a CPU")
+            raise NotCompilableError("what is not float32 on a CPU")
         record(networks)
 
     def train(
@@ -152,7 +178,7 @@ class Engine:
         program = record(self.networks)
         size = self.networks.networks
         losses, correct = np.zeros(size, np.float32), np.zeros(size, np.int64)
-        memory, logits = _memory(program, min(rows, len(y))), (program.logits, program.outputs)
+        memory, logits = _memory(program, min(rows, len(y)), training=False), (program.logits, program.outputs)
         samples, labels = x.numpy(), y.numpy()
         for network, one in enumerate(self._stack(list(self.networks.parameters()))):
             losses[network], correct[network] = epoch.score(
@@ -161,7 +187,7 @@ class Engine:
         return losses, correct
 
     def _stack(
-        self, parameters: list[Tensor], state: Mapping[Tensor, dict[str, Tensor]] = {}, down: Tensor | None = None
+        self, parameters: Sequence[Tensor], state: Mapping[Tensor, dict[str, Tensor]] = {}, down: Tensor | None = None
     ) -> list[rules.One]:
         """Return the networks as compiled code takes them."""
         size, names = self.networks.networks, self.learning.optimizer.moments
@@ -187,7 +213,7 @@ class Engine:
 
     @torch.no_grad()
     def _take_back(
-        self, parameters: list[Tensor], state: dict[Tensor, dict[str, Tensor]], stack: list[rules.One]
+        self, parameters: Sequence[Tensor], state: dict[Tensor, dict[str, Tensor]], stack: list[rules.One]
     ) -> None:
         """Give the weights, averages and moments to torch's layers and optimizer."""
         weights = torch.from_numpy(np.stack([one.parameters for one in stack]))
@@ -221,11 +247,11 @@ class Engine:
         sites = np.array(program.sites)
         memory, logits = _memory(program, len(y)), (program.logits, program.outputs)
         samples, labels, bounds = x.numpy(), y.numpy(), np.array(flat, np.float32)
-        stack = self._stack(list(self.networks.parameters()))
+        stack, how = self._stack(list(self.networks.parameters())), self._rules(0, 1)
         seen = np.zeros((len(stack), 6, len(sites)), np.float32)
         for one, shown in zip(stack, seen, strict=True):
             epoch.observe(
-                program.instructions, sites, logits, program.input, memory, one, self._rules(0, 1), samples, labels,
+                program.instructions, sites, logits, program.input, memory, one, how, samples, labels,
                 bounds, shown,
             )  # fmt: skip
         return seen.transpose(1, 0, 2)
@@ -274,7 +300,7 @@ def _known(codes: Mapping[Any, int], entry: object) -> int:
     """Return the number that compiled code has for an entry of an axis."""
     found = codes.get(type(entry))
     if found is None:
-        raise NotCompilable(type(entry).__name__)
+        raise NotCompilableError(type(entry).__name__)
     return found
 
 
@@ -283,8 +309,13 @@ def _joined(tensors: Sequence[Tensor], size: int) -> Numbers:
     return torch.cat(list(tensors), 1).numpy() if tensors else np.zeros((size, 0), np.float32)
 
 
-def _memory(program: Program, rows: int) -> Memory:
+def _memory(program: Program, rows: int, training: bool = True) -> Memory:
     widest = int(max(program.instructions["units"].max(), program.instructions["fan_in"].max()))
-    sizes = (program.columns, program.columns, widest, program.outputs, 1, 1)
-    block = np.zeros(max(BLOCK_SIZE, BLOCK_ROWS * widest), np.float32)
-    return Memory(*(np.zeros(size * rows, np.float32) for size in sizes), block, rows)
+    sizes = (rows * program.columns, rows * program.columns, rows * widest, rows * program.outputs, rows, rows)
+    block = max(BLOCK_SIZE, BLOCK_ROWS * widest)
+    values, gradients, scratch, terms, totals, losses, one = (np.zeros(size, np.float32) for size in (*sizes, block))
+    return Memory(values, gradients, scratch, terms, totals, losses, one, rows, training)
+
+
+if __name__ == "__main__":
+    prepare()

@@ -67,7 +67,7 @@ def train(program: Any, tensors: Any, logits: Any, first: int, memory: Memory, o
             sample = order[begin + row]
             copy(x[sample], vector(memory.values, first * memory.rows + row * features, features))
             targets[row] = labels[sample]
-        forward(program, memory, rows, one, rules.first_step + step, True)
+        forward(program, memory, rows, one, rules.first_step + step)
         own = vector(targets, 0, rows)
         loss, right = _loss(memory, logits, rows, own, scratch)
         loss_sum += loss
@@ -82,12 +82,12 @@ def train(program: Any, tensors: Any, logits: Any, first: int, memory: Memory, o
         out = matrix(memory.gradients, logits[0] * memory.rows, rows, logits[1])
         terms = matrix(memory.terms, 0, rows, logits[1])
         layers.cross_entropy_gradient(own, terms, memory.totals, ONE / np.float32(rows), out)
-        if clipping == NO_CLIPPING and not sees:
-            backward(program, memory, rows, one, rules, step, True)
+        learns = clipping == NO_CLIPPING and not sees
+        backward(program, memory, rows, one, rules, step, learns)
+        if learns:
             if rules.penalty == MAX_NORM:
                 _constrain(tensors, one, rules.strength)
             continue
-        backward(program, memory, rows, one, rules, step, False)
         _penalize(tensors, one, rules)
         if sees:
             _matrix_norms(tensors, one.gradients, norms[0])
@@ -242,7 +242,7 @@ def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: An
         rows = min(memory.rows, y.size - begin)
         for row in range(rows):
             copy(x[begin + row], vector(memory.values, first * memory.rows + row * features, features))
-        forward(program, memory, rows, one, 0, False)
+        forward(program, memory, rows, one, begin)
         correct += _loss(memory, logits, rows, vector(y, begin, rows), scratch)[1]
         copy(memory.losses, vector(losses, begin, rows))
     return tree_sum(losses, scratch) / np.float32(y.size), correct
@@ -271,11 +271,12 @@ def observe(program: Any, sites: Any, logits: Any, first: int, memory: Memory, o
     for row in range(rows):
         copy(x[row], vector(memory.values, first * room + row * features, features))
     scratch = np.empty(rows + 1, np.float32)
-    forward(program, memory, rows, one, rules.first_step, True)
+    forward(program, memory, rows, one, rules.first_step)
     _loss(memory, logits, rows, y, scratch)
     out = matrix(memory.gradients, logits[0] * room, rows, logits[1])
     layers.cross_entropy_gradient(y, matrix(memory.terms, 0, rows, logits[1]), memory.totals, ONE, out)
-    backward(program, memory, rows, one, rules, 0, False)
+    learns = not memory.training  # no: a literal, or another step's type, would be compiled for anew
+    backward(program, memory, rows, one, rules, rules.first_step, learns)
     for number in range(sites.shape[0]):
         units = sites[number, 3]
         size = rows * units
@@ -301,7 +302,7 @@ def observe(program: Any, sites: Any, logits: Any, first: int, memory: Memory, o
         taken = vector(memory.values, sites[number, 1] * room, size)
         for i in range(size):
             beyond = taken[i] - at_most(at_least(taken[i], flat[0]), flat[1])
-            shown[i] = ONE if beyond != ZERO and beyond == beyond else ZERO  # noqa: PLR0124
+            shown[i] = ONE if beyond != ZERO and beyond == beyond else ZERO
         seen[5, number] = _mean_square(shown)
 
 

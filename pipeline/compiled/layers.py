@@ -79,8 +79,10 @@ def batch_norm_gradient(grad: Any, normalized: Any, inverse: Any, scale: Any, gr
     column_sums(out, grad_scale)
     for row in range(rows):
         for unit in range(units):
-            inner_ = fma(normalized[row, unit], grad_scale[unit] / -size, grad[row, unit] - grad_shift[unit] / size)
-            out[row, unit] = inner_ * (inverse[unit] * scale[unit])
+            centred = grad[row, unit] - grad_shift[unit] / size
+            out[row, unit] = fma(normalized[row, unit], grad_scale[unit] / -size, centred) * (
+                inverse[unit] * scale[unit]
+            )
 
 
 @inner

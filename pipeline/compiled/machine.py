@@ -6,13 +6,12 @@ between the steps, and a network's bits cannot depend on its neighbours, since e
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from pipeline.compiled import elementwise as f
 from pipeline.compiled import layers
 from pipeline.compiled.native import (
     add,
     copy,
+    fma,
     inner,
     matmul,
     matmul_second_transposed,
@@ -55,12 +54,14 @@ class Memory(NamedTuple):
     """Takes the gradient of a block of a weight matrix."""
     rows: int
     """That there is room for."""
+    training: bool
+    """Whether batch norm goes by the batch, and random layers draw."""
 
 
 @inner
-def forward(program: Any, memory: Memory, rows: int, one: One, step: int, training: bool) -> None:
+def forward(program: Any, memory: Memory, rows: int, one: One, step: int) -> None:
     """Compute every buffer from the input's."""
-    values, room = memory.values, memory.rows
+    values, room, training = memory.values, memory.rows, memory.training
     for number in range(program.size):
         op = program[number]
         kind, units = op.kind, op.units
@@ -108,7 +109,7 @@ def forward(program: Any, memory: Memory, rows: int, one: One, step: int, traini
                 f.gelu(x, y, kept)
             elif kind == RRELU:
                 _rrelu(op, x, y, kept, one, step, training)
-            elif kind == DROPOUT or kind == ALPHA_DROPOUT:
+            elif kind in (DROPOUT, ALPHA_DROPOUT):
                 _dropout(op, x, y, kept, one, step, training)
             else:
                 _normalize(op, x, y, kept, vector(values, op.other * room, max(rows, units)), one, rows, training)
@@ -138,7 +139,7 @@ def _dropout(op: Any, x: Any, y: Any, kept: Any, one: One, step: int, training: 
     else:
         for i in range(kept.size):
             dropped = (f.ONE - kept[i]) * op.c + op.d
-            y[i] = f.fma(x[i] * op.b, kept[i], dropped)
+            y[i] = fma(x[i] * op.b, kept[i], dropped)
 
 
 @inner

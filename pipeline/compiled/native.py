@@ -29,17 +29,24 @@ ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
 
 def inner(function: F) -> F:
     """Let Numba compile a function that only compiled code calls."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)  # type: ignore[no-any-return]
+    compiled: F = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    return compiled
 
 
 def entry(function: F) -> F:
     """Let Numba compile a function that Python calls, once for all processes: the result is kept, see `cache`."""
     numba.config.CACHE_LOCATOR_CLASSES = LOCATOR
-    return numba.njit(cache=True, **OPTIONS)(function)  # type: ignore[no-any-return]
+    compiled: F = numba.njit(cache=True, **OPTIONS)(function)
+    return compiled
+
+
+def is_compiled(function: Any) -> bool:
+    """Say whether this process has an entry's compiled code."""
+    return bool(function.overloads)
 
 
 def _sgemm() -> tuple[int, Any]:
-    """Return the address of NumPy's single-precision matrix product and the type of its sizes; 0 where none is found."""
+    """Return the address of NumPy's product in single precision and the type of its sizes; 0 where none is found."""
     own = [info for info in threadpool_info() if info["user_api"] == "blas" and "numpy" in info["filepath"].lower()]
     for info in own:
         library = ctypes.CDLL(info["filepath"])
@@ -180,13 +187,12 @@ def _words(x: Any) -> Any:
     return words
 
 
-@intrinsic
-def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
-    """Return a · b + c, rounded once."""
-
+def _fma(context: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
         return builder.fma(*args)
 
-    assert a == b == c  # noqa: S101
-    return a(a, a, a), build
+    return a(a, b, c), build
 
+
+fma: Callable[[Any, Any, Any], Any] = intrinsic(_fma)
+"""a · b + c of three numbers of one type, rounded once."""

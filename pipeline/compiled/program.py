@@ -87,7 +87,7 @@ KEEPS = {Kind.SWISH, Kind.MISH, Kind.SOFTPLUS, Kind.GELU, Kind.RRELU}
 """What keeps as much as it gives, for its gradient."""
 
 
-class NotCompilable(Exception):
+class NotCompilableError(Exception):
     """A network has something that compiled code does not know: it is trained by torch's layers."""
 
 
@@ -133,7 +133,9 @@ class _Recorder:
         start, self.columns = self.columns, self.columns + units
         return start
 
-    def write(self, kind: Kind, x: int, units: int, y: int | None = None, *, learns: bool = False, **fields: Any) -> int:
+    def write(
+        self, kind: Kind, x: int, units: int, y: int | None = None, *, learns: bool = False, **fields: Any
+    ) -> int:
         """Append an instruction; returns the buffer that it writes, a new one where none is given."""
         y = self.buffer(units) if y is None else y
         wanted = {x, fields.get("other", x)} & self._learning
@@ -157,6 +159,10 @@ class _Recorder:
         learns = layer.weight.requires_grad
         return self.write(Kind.DENSE, x, units, learns=learns, fan_in=fan_in, weight=weight, bias=bias)
 
+    def dropped(self, layer: StackedDropout, units: int) -> dict[str, Any]:
+        """Return what both kinds of dropout need: room for the mask, random numbers, the largest that is dropped."""
+        return {"kept": self.buffer(units), "stream": self.streams[id(layer)], "a": layer.rate - 2.0**-25}
+
     def layers(self, layers: Iterable[nn.Module], x: int, units: int) -> int:
         """Append layers that give as many units as they take; returns the last one's buffer."""
         for layer in layers:
@@ -164,13 +170,13 @@ class _Recorder:
         return x
 
     @singledispatchmethod
-    def layer(self, layer: nn.Module, x: int, units: int) -> int:
+    def layer(self, layer: nn.Module, x: int, units: int) -> int:  # noqa: ARG002
         """Append a layer.
 
         Raises:
-            NotCompilable: no instruction does what it does.
+            NotCompilableError: no instruction does what it does.
         """
-        raise NotCompilable(type(layer).__name__)
+        raise NotCompilableError(type(layer).__name__)
 
     @layer.register
     def _(self, layer: nn.Sequential, x: int, units: int) -> int:
@@ -192,8 +198,8 @@ class _Recorder:
     def _(self, layer: Elementwise, x: int, units: int) -> int:
         kind = ELEMENTWISE.get(layer.function)
         if kind is None:
-            raise NotCompilable(str(layer.function))
-        constants: dict[str, float] = dict(zip("ab", layer.constants, strict=False))
+            raise NotCompilableError(str(layer.function))
+        constants: dict[str, Any] = dict(zip("ab", layer.constants, strict=False))
         if kind is Kind.ELU:
             constants["c"] = layer.constants[0] * layer.constants[1]
             constants["d"] = layer.constants[1] - constants["c"]
@@ -211,19 +217,27 @@ class _Recorder:
 
     @layer.register
     def _(self, layer: StackedDropout, x: int, units: int) -> int:
-        fields = {"kept": self.buffer(units), "stream": self.streams[id(layer)], "a": layer.rate - 2.0**-25}
+        fields: dict[str, Any] = {
+            "kept": self.buffer(units),
+            "stream": self.streams[id(layer)],
+            "a": layer.rate - 2.0**-25,
+        }
         return self.write(Kind.DROPOUT, x, units, b=1 - layer.rate, **fields)
 
     @layer.register
     def _(self, layer: StackedAlphaDropout, x: int, units: int) -> int:
-        fields = {"kept": self.buffer(units), "stream": self.streams[id(layer)], "a": layer.rate - 2.0**-25}
+        fields: dict[str, Any] = {
+            "kept": self.buffer(units),
+            "stream": self.streams[id(layer)],
+            "a": layer.rate - 2.0**-25,
+        }
         dropped = -layer.scale * SELU_ALPHA * SELU_SCALE
         return self.write(Kind.ALPHA_DROPOUT, x, units, b=layer.scale, c=dropped, d=layer.shift, **fields)
 
     @layer.register
     def _(self, layer: StackedBatchNorm, x: int, units: int) -> int:
         if layer.frozen and x in self._learning:
-            raise NotCompilable("a gradient through a frozen batch norm")
+            raise NotCompilableError("a gradient through a frozen batch norm")
         fields = {"kept": self.buffer(units), "other": self.buffer(units), "moving": self.moving[id(layer)]}
         return self.write(
             Kind.BATCH_NORM, x, units, learns=not layer.frozen, weight=self.place(layer.scale),
@@ -256,13 +270,13 @@ def record(networks: StackedNetwork) -> Program:
     """Return the program of a stack's networks, as they learn now.
 
     Raises:
-        NotCompilable: it has something that compiled code does not know.
+        NotCompilableError: it has something that compiled code does not know.
     """
     if not isinstance(networks, FeedForward):
-        raise NotCompilable(type(networks).__name__)
+        raise NotCompilableError(type(networks).__name__)
     widths = networks.design.widths
     if 1 in widths:
-        raise NotCompilable("a layer of one unit")
+        raise NotCompilableError("a layer of one unit")
     recorder = _Recorder(networks)
     first = recorder.buffer(widths[0])
     x = start = recorder.layers(networks.normalize_input, first, widths[0])

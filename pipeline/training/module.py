@@ -16,7 +16,7 @@ from pipeline.axes.clipping import CLIPPINGS
 from pipeline.axes.initializers import INITIALIZERS
 from pipeline.axes.optimizers import OPTIMIZERS
 from pipeline.compiled.engine import Engine, Learning
-from pipeline.compiled.program import NotCompilable
+from pipeline.compiled.program import NotCompilableError
 from pipeline.compute.kernels import sqrt_
 from pipeline.data import Dataset, Part
 from pipeline.networks import build_networks
@@ -163,7 +163,7 @@ class StackModule(pl.LightningModule):
         batch_size = self.graph.level("batch_size")
         try:
             return Engine(self.networks, Learning(self.rule, self.regularizer, self.modes, batch_size))
-        except NotCompilable:
+        except NotCompilableError:
             return None
 
     def train_dataloader(self) -> Epochs:

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 
+from pipeline.compiled import engine as compiled
 from pipeline.compute.cpu import cap_threads_for_determinism, disable_malloc_trim
 from pipeline.compute.workers import Notify, run_all
 from pipeline.config.schema import Compute
@@ -118,6 +119,7 @@ class Schedule(NamedTuple):
         tasks = [_Task(Stack.of(stack), True) for stack in unfinished]
         tasks += [_Task(stack, False) for stack in into_stacks([one for one in recipes if one not in begun], size)]
         disable_malloc_trim()
+        compiled.prepare()  # before workers are forked, which have it then
         trained = Trained({}, {})
         with GridProgress(self.title, len(recipes), max(recipe.epochs for recipe in recipes)) as progress:
 

@@ -14,7 +14,7 @@ help: ## List the targets
 
 repro: $(VENV)/installed .dvc/tmp/ready check ## Run the pipeline: every study that `run` in params.yaml names
 	@python -m stages.repair
-	@dvc repro
+	@python -m stages.warm dvc repro
 	@$(MAKE) --no-print-directory report
 	@echo "MLflow:  make ui, then open http://127.0.0.1:5000"
 
@@ -63,8 +63,8 @@ format: $(VENV)/installed-dev ## Let ruff format the code
 	ruff format .
 	ruff check --fix .
 
-bench: $(VENV)/installed-dev ## Stacked training beside plain Lightning, in one run
-	python -m benchmarks.stack_vs_lightning
+bench: $(VENV)/installed-dev ## The same training by the pipeline and by its peers, in one run of half an hour
+	python -m benchmarks.speed
 
 ui: $(VENV)/installed ## Open the MLflow UI on 127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"

@@ -1,5 +1,10 @@
 """One short script per DVC stage: read parameters and inputs, call the pipeline, write outputs."""
 
+# ruff: noqa: E402
+from stages.handover import hand_over
+
+hand_over()  # before anything is imported that takes time
+
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,0 +1,164 @@
+"""Renders what the documentation shows of the measured speed, from the newest result file.
+
+Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md`` and ``docs/performance.md``, and the
+chart ``docs/speed.svg``.
+"""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from pipeline.closure import ROOT
+
+RESULTS = Path(__file__).parent / "results"
+README, DOC, CHART = ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "speed.svg"
+LABELS = {
+    "ours": "ours",
+    "ours_health": "ours, with health",
+    "jax": "JAX, vmap and scan",
+    "vmap": "torch.func vmap",
+    "loop": "bare PyTorch loop",
+    "lightning": "plain Lightning",
+    "keras": "Keras fit",
+    "one_process_each": "a process each",
+    "limit": "matrix products alone",
+}
+ACTIVATIONS = {"relu": "ReLU", "selu": "SELU", "gelu": "GELU"}
+KEY = ["network", "activation", "batch_norm"]
+Content = dict[str, Any]
+
+
+def newest() -> Content:
+    """Return the newest result file's content."""
+    files = sorted(RESULTS.glob("speed-*.json"), key=lambda file: json.loads(file.read_text(encoding="utf-8"))["date"])
+    content: Content = json.loads(files[-1].read_text(encoding="utf-8"))
+    return content | {"file": files[-1].name}
+
+
+def medians(content: Content) -> pd.DataFrame:
+    """Return a row for each network, activation and batch norm, a column of milliseconds for each peer."""
+    table = pd.DataFrame(content["rows"])
+    table["median"] = table["milliseconds"].map(statistics.median)
+    wide = table.pivot_table(index=KEY, columns="peer", values="median", sort=False)
+    return wide[[name for name in LABELS if name in wide]]
+
+
+def render() -> None:
+    """Write the tables and the chart."""
+    content = newest()
+    found = medians(content)
+    replace(README, "speed", _short(content, found))
+    replace(DOC, "machine", _machine(content))
+    replace(DOC, "peers", _peers(content, found.xs("relu", level="activation")))
+    replace(DOC, "activations", _activations(found))
+    chart(found).save(CHART)
+
+
+def replace(file: Path, name: str, text: str) -> None:
+    """Write a text between a file's markers of one name."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, rest = file.read_text(encoding="utf-8").split(begin)
+    file.write_text(f"{before}{begin}{text}{end}{rest.split(end)[1]}", encoding="utf-8")
+
+
+def _machine(content: Content) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    return (
+        f"Measured on {content['date']} on {content['cores']} cores of an {content['processor']}, Python "
+        f"{content['python']}, {versions} (`benchmarks/results/{content['file']}`).\n"
+    )
+
+
+def _short(content: Content, found: pd.DataFrame) -> str:
+    """Return the README's table: ours beside the three that one would compare it with."""
+    rows = found.xs("relu", level="activation")
+    peers = ["lightning", "one_process_each", "jax"]
+    head = "| network, ReLU, batches of 32 | ours, ms a network-epoch |"
+    head += "".join(f" {LABELS[name]} |" for name in peers) + " share of the matrix limit |\n"
+    lines = [
+        f"| {_title(key)} | {row['ours']:.3g} | "
+        + " | ".join(_times(row[name], row["ours"]) for name in peers)
+        + f" | {row['limit'] / row['ours']:.0%} |\n"
+        for key, row in rows.iterrows()
+    ]
+    return (
+        f"On {content['cores']} cores of an {content['processor']} ({content['date']}):\n\n"
+        f"{head}|---|---|{'---|' * len(peers)}---|\n{''.join(lines)}\n"
+    )
+
+
+def _peers(content: Content, rows: pd.DataFrame) -> str:
+    """Return every peer's milliseconds, their spread, and how many times as long it takes as ours."""
+    spread = {
+        (one["network"], one["batch_norm"], one["peer"]): one for one in content["rows"] if one["activation"] == "relu"
+    }
+    lines = []
+    for key, row in rows.iterrows():
+        network, norm = key  # type: ignore[misc]
+        for name, median in row.dropna().items():
+            one = spread[network, norm, name]
+            times = one["milliseconds"]
+            stack = f"{one['networks']:,}" if name in {"ours", "ours_health", "jax", "vmap"} else ""
+            cells = [_title(key), LABELS[str(name)], stack, f"{median:.3g}", f"{min(times):.3g} to {max(times):.3g}"]
+            cells += [f"{median / row['ours']:.2f}", f"{row['limit'] / median:.0%}"]
+            lines.append(_row(cells))
+    return (
+        "| network | trained by | networks at a time | ms a network-epoch | lowest to highest | times ours | "
+        f"share of the limit |\n|---|---|---|---|---|---|---|\n{''.join(lines)}"
+    )
+
+
+def _activations(found: pd.DataFrame) -> str:
+    """Return ours beside JAX for every activation."""
+    lines = []
+    for (network, activation, norm), row in found.iterrows():  # type: ignore[misc]
+        cells = [_title((network, norm)), ACTIVATIONS[activation], f"{row['ours']:.3g}", f"{row['jax']:.3g}"]
+        lines.append(_row([*cells, f"{row['jax'] / row['ours']:.2f}"]))
+    return (
+        "| network | activation | ours, ms a network-epoch | JAX | JAX takes times as long |\n|---|---|---|---|---|\n"
+        + "".join(lines)
+    )
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _title(key: Any) -> str:
+    network, norm = key
+    return f"{network}, batch norm" if norm else network
+
+
+def _times(other: float, ours: float) -> str:
+    return f"{other:,.3g} ({other / ours:.1f}×)"
+
+
+def chart(found: pd.DataFrame) -> alt.Chart:
+    """Return bars of every peer's time, on a logarithmic axis."""
+    rows = found.xs("relu", level="activation").reset_index()
+    rows["network"] = [_title(key) for key in zip(rows["network"], rows["batch_norm"], strict=True)]
+    long = rows.drop(columns="batch_norm").melt("network", var_name="peer", value_name="ms").dropna()
+    long["peer"] = long["peer"].map(LABELS)
+    scale = alt.Scale(domain=list(LABELS.values()), range=["#1b7837", "#7fbf7b"] + ["#9ecae1"] * 6 + ["#bdbdbd"])
+    bars = (
+        alt.Chart(long)
+        .mark_bar()
+        .encode(
+            alt.X("ms:Q", title="ms a network-epoch").scale(type="log"),
+            alt.Y("peer:N", title=None, sort=list(LABELS.values())),
+            alt.Color("peer:N", scale=scale, legend=None),
+        )
+    )
+    return (
+        bars.properties(width=260, height=150)
+        .facet(alt.Facet("network:N", title=None, sort=None), columns=2)
+        .resolve_scale(x="independent")
+    )
+
+
+if __name__ == "__main__":
+    render()

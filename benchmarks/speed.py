@@ -1,0 +1,224 @@
+"""Times the same training by the pipeline and by its peers, in turns, and writes what the documentation shows.
+
+Usage: ``make bench``, or ``python -m benchmarks.speed [--quick]``. Peers that are not installed here get an environment
+of their own under ``.bench/``. Fashion-MNIST is left out where its files are not at hand.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+import venv
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers.task import Task
+from benchmarks.report import render
+from pipeline.closure import ROOT
+from pipeline.compute.rounding import current, processor
+from pipeline.compute.workers import cores
+from pipeline.config import load_params
+from pipeline.data.prepare import prepare
+from pipeline.errors import PipelineError
+from pipeline.strict_json import save_json
+
+PEERS = Path(__file__).parent / "peers"
+ENVIRONMENTS = Path(__file__).parent / "environments"
+RESULTS = Path(__file__).parent / "results"
+INSTALLED = ROOT / ".bench"
+ROUNDS = 2
+"""Of each peer's process; each repeats its task."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Networks of one shape."""
+
+    study: str
+    hidden: list[int]
+    learning_rate: float
+    epochs: int
+    stack: int
+    """Networks that the pipeline trains."""
+    jax_stacks: tuple[int, ...]
+    """Of which JAX takes the best."""
+    vmap_stack: int
+    repeats: int
+
+
+WORKS = {
+    "digits 64-64-64-10": Work("digits", [64, 64], 0.1, 6, 1024, (16, 64, 128), 64, 3),
+    "digits 64-20x100-10": Work("digits", [100] * 20, 0.01, 4, 64, (8, 32), 32, 2),
+    "Fashion-MNIST 784-300-100-10": Work("fashion_notebook", [300, 100], 0.001, 2, 8, (2, 4), 4, 1),
+}
+ACTIVATIONS = ("relu", "selu", "gelu")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another way to train the same networks."""
+
+    label: str
+    script: str
+    environment: str = ""
+    """Of its own; else the project's."""
+    arguments: tuple[str, ...] = ()
+    headline_only: bool = True
+    """Only the first activation: the others cost as much."""
+    epochs: int | None = None
+    side_by_side: bool = False
+    """Whether a process runs on each core."""
+
+
+OURS = "ours"
+PLAIN = "lightning"
+JAX = "jax"
+LIMIT = "limit"
+EACH = "one_process_each"
+PEERS_BY_NAME = {
+    OURS: Peer("ours", "ours", headline_only=False),
+    "ours_health": Peer("ours, with health", "ours", arguments=("health",)),
+    JAX: Peer("JAX, vmap and scan, best stack", "jax_scan", "jax", headline_only=False),
+    "vmap": Peer("torch.func vmap", "torch_vmap"),
+    "loop": Peer("bare PyTorch loop", "torch_loop"),
+    PLAIN: Peer("plain Lightning", "lightning_fit"),
+    "keras": Peer("Keras fit", "keras_fit", "keras"),
+    EACH: Peer("a process for each network", "one_process_each"),
+    LIMIT: Peer("matrix products alone", "matrix_limit", side_by_side=True),
+}
+
+
+def main() -> None:
+    """Time all peers, write the results and render the documentation."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round of the headline activation, nothing written")
+    quick = parser.parse_args().quick
+    began = time.perf_counter()
+    pythons = {name: _python(name) for name in ("", "jax", "keras")}
+    rows: list[dict[str, Any]] = []
+    with TemporaryDirectory() as folder:
+        for title, work in WORKS.items():
+            data = _data(work, Path(folder))
+            if data is None:
+                continue
+            for batch_norm in (False, True):
+                for activation in ACTIVATIONS[: 1 if quick else None]:
+                    task = Task(
+                        work.study, str(data), work.hidden, activation, batch_norm, work.learning_rate, 32, work.epochs,
+                        1 if quick else work.repeats, 1,
+                    )  # fmt: skip
+                    rows += _compare(title, work, task, pythons, 1 if quick else ROUNDS)
+    content = {"date": datetime.now(UTC).date().isoformat(), **_machine(), "rows": rows}
+    print(f"{(time.perf_counter() - began) / 60:.1f} minutes")
+    if not quick:
+        name = re.sub(r"[^a-z0-9]+", "-", f"{content['processor']} {content['cores']} cores".lower()).strip("-")
+        RESULTS.mkdir(exist_ok=True)
+        save_json(content, RESULTS / f"speed-{name}-{content['date']}.json")
+        render()
+
+
+def _compare(title: str, work: Work, task: Task, pythons: dict[str, str], rounds: int) -> list[dict[str, Any]]:
+    """Return a row for each peer: milliseconds for a network-epoch, of all repeats."""
+    headline = task.activation == ACTIVATIONS[0]
+    peers = {name: peer for name, peer in PEERS_BY_NAME.items() if headline or not peer.headline_only}
+    sizes: dict[str, tuple[int, ...]] = {
+        OURS: (work.stack,), "ours_health": (work.stack,), JAX: work.jax_stacks, "vmap": (work.vmap_stack,),
+    }  # fmt: skip
+    found: dict[str, list[float]] = {name: [] for name in peers}
+    best = dict.fromkeys(peers, 1)
+    for number in range(rounds):
+        for name, peer in peers.items():
+            tried = {}
+            for size in sizes.get(name, (1,)) if number == 0 else (best[name],):
+                slow = name not in sizes and name != LIMIT
+                own = replace(task, networks=size, repeats=1 if slow else task.repeats)
+                tried[size] = _time(peer, own, pythons[peer.environment])
+            best[name] = min(tried, key=lambda size: statistics.median(tried[size]))
+            found[name] += tried[best[name]]
+            norm = "batch norm" if task.batch_norm else "none"
+            print(f"{title}, {task.activation}, {norm}: {peer.label}: {statistics.median(found[name]):.3f} ms")
+    return [
+        {
+            "network": title, "activation": task.activation, "batch_norm": task.batch_norm, "peer": name,
+            "networks": best[name], "milliseconds": times,
+        }
+        for name, times in found.items()
+    ]  # fmt: skip
+
+
+def _time(peer: Peer, task: Task, python: str) -> list[float]:
+    """Return milliseconds for a network-epoch, as a peer's own process measures them."""
+    count = cores() if peer.side_by_side else 1
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "task.json"
+        file.write_text(json.dumps(asdict(replace(task, networks=count if peer.side_by_side else task.networks))))
+        command = [python, str(PEERS / f"{peer.script}.py"), str(file), *peer.arguments]
+        environment = os.environ | {"PYTHONPATH": f"{PEERS}:{ROOT}" if not peer.environment else str(PEERS)}
+        processes = [
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(count)
+        ]
+        said = [process.communicate() for process in processes]
+        for process, (_, errors) in zip(processes, said, strict=True):
+            if process.returncode:
+                raise SystemExit(f"{peer.label} failed: {errors[-2000:]}")
+    times = [json.loads(output.strip().splitlines()[-1])["milliseconds"] for output, _ in said]
+    return [statistics.mean(one) for one in zip(*times, strict=True)]
+
+
+def _python(name: str) -> str:
+    """Return the interpreter of an environment, which is made where it is not there."""
+    if not name:
+        return sys.executable
+    folder, wanted = INSTALLED / name, (ENVIRONMENTS / f"{name}.txt").read_text(encoding="utf-8")
+    stamp, python = folder / "installed.txt", str(folder / "bin" / "python")
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
+        print(f"installing {name} into {folder.relative_to(ROOT)}", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", str(ENVIRONMENTS / f"{name}.txt")], check=True)
+        stamp.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def _data(work: Work, folder: Path) -> Path | None:
+    """Write a study's data as the peers read it; returns nothing where it is not at hand."""
+    file = folder / f"{work.study}.npz"
+    if not file.is_file():
+        try:
+            dataset = prepare(load_params().study(work.study).data)
+        except PipelineError as error:
+            print(f"{work.study} is left out: {error}")
+            return None
+        train, validation = dataset.train, dataset.validation
+        np.savez(file, train_x=train.x, train_y=train.y, validation_x=validation.x, validation_y=validation.y)
+    return file
+
+
+def _machine() -> dict[str, Any]:
+    """Return what the figures belong to."""
+    import pytorch_lightning
+    import torch
+
+    pins = "\n".join(file.read_text(encoding="utf-8") for file in sorted(ENVIRONMENTS.glob("*.txt")))
+    others = dict(line.split("==") for line in pins.splitlines() if "==" in line)
+    versions = {"torch": torch.__version__, "pytorch-lightning": pytorch_lightning.__version__, **others}
+    return {
+        "processor": processor(), "cores": cores(), "python": platform.python_version(),
+        "kernels": current(), "versions": versions,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

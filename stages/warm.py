@@ -13,13 +13,15 @@ import importlib
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stages.handover import PREFIX, SOCKET
 
@@ -30,7 +32,8 @@ LONGEST = 2**20
 
 def serve(command: Sequence[str]) -> int:
     """Run a command, and its stages from here; returns its exit code."""
-    with TemporaryDirectory(prefix="trainability-") as folder:
+    folder = tempfile.mkdtemp(prefix="trainability-")  # TemporaryDirectory would end with the first stage's process
+    try:
         address = str(Path(folder) / "stages")
         process = subprocess.Popen(command, env=os.environ | {SOCKET: address})  # noqa: S603
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command and its stages hear it
@@ -41,16 +44,26 @@ def serve(command: Sequence[str]) -> int:
             listening.bind(address)
             listening.listen()
             listening.settimeout(0.1)
+            running: list[int] = []
             while process.poll() is None:
                 with contextlib.suppress(TimeoutError):
                     connection, _ = listening.accept()
                     with connection:
-                        if os.fork() == 0:
+                        running.append(_fork())
+                        if not running[-1]:
                             listening.close()
                             _run(connection)
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(-1, os.WNOHANG)
+                running = [stage for stage in running if os.waitpid(stage, os.WNOHANG) == (0, 0)]
         return process.returncode
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # From Python 3.12 on: threads and fork may deadlock. No library's thread is at work between two stages.
+        warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+        return os.fork()
 
 
 def _run(connection: socket.socket) -> None:

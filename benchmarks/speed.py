@@ -161,7 +161,7 @@ def _time(peer: Peer, task: Task, python: str) -> list[float]:
     count = cores() if peer.side_by_side else 1
     with TemporaryDirectory() as folder:
         file = Path(folder) / "task.json"
-        file.write_text(json.dumps(asdict(replace(task, networks=count if peer.side_by_side else task.networks))))
+        save_json(asdict(replace(task, networks=count if peer.side_by_side else task.networks)), file)
         command = [python, str(PEERS / f"{peer.script}.py"), str(file), *peer.arguments]
         environment = os.environ | {"PYTHONPATH": f"{PEERS}:{ROOT}" if not peer.environment else str(PEERS)}
         processes = [

@@ -15,7 +15,8 @@ import pandas as pd
 from pipeline.closure import ROOT
 
 RESULTS = Path(__file__).parent / "results"
-README, DOC, CHART = ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "speed.svg"
+README, DOC = ROOT / "README.md", ROOT / "docs" / "performance.md"
+CHART, COST_CHART = ROOT / "docs" / "speed.svg", ROOT / "docs" / "cost.svg"
 LABELS = {
     "ours": "ours",
     "ours_health": "ours, with health",
@@ -32,9 +33,11 @@ KEY = ["network", "activation", "batch_norm"]
 Content = dict[str, Any]
 
 
-def newest() -> Content:
-    """Return the newest result file's content."""
-    files = sorted(RESULTS.glob("speed-*.json"), key=lambda file: json.loads(file.read_text(encoding="utf-8"))["date"])
+def newest(kind: str) -> Content:
+    """Return the newest result file's content, of ``speed`` or ``cost``."""
+    files = sorted(
+        RESULTS.glob(f"{kind}-*.json"), key=lambda file: json.loads(file.read_text(encoding="utf-8"))["date"]
+    )
     content: Content = json.loads(files[-1].read_text(encoding="utf-8"))
     return content | {"file": files[-1].name}
 
@@ -49,13 +52,59 @@ def medians(content: Content) -> pd.DataFrame:
 
 def render() -> None:
     """Write the tables and the chart."""
-    content = newest()
+    content = newest("speed")
     found = medians(content)
     replace(README, "speed", _short(content, found))
     replace(DOC, "machine", _machine(content))
     replace(DOC, "peers", _peers(content, found.xs("relu", level="activation")))
     replace(DOC, "activations", _activations(found))
     chart(found).save(CHART)
+
+
+def render_cost() -> None:
+    """Write the tables and the chart of how cost grows."""
+    content = newest("cost")
+    replace(DOC, "cost", _cost(content))
+    rows = pd.DataFrame(content["rows"]).melt(["grows", "size"], ["seconds", "mebibytes"], "what", "value")
+    rows["what"] = rows["what"].map({"seconds": "seconds", "mebibytes": "peak memory, MiB"})
+    lines = (
+        alt.Chart(rows)
+        .mark_line(point=True, color="#1b7837")
+        .encode(alt.X("size:Q", title=None).scale(type="log"), alt.Y("value:Q", title=None).scale(type="log"))
+    )
+    grid = lines.properties(width=170, height=140).facet(
+        column=alt.Column("grows:N", title=None, sort=["networks", "depth", "width", "samples"]),
+        row=alt.Row("what:N", title=None, sort=["seconds", "peak memory, MiB"]),
+    )
+    grid.resolve_scale(x="independent", y="independent").save(COST_CHART)
+
+
+def _cost(content: Content) -> str:
+    """Return what grew how, and the whole runs."""
+    neutral = ", ".join(f"{name} {size:,}" for name, size in content["neutral"].items())
+    text = (
+        f"Measured on {content['date']} on {content['cores']} cores of an {content['processor']}, "
+        f"{content['epochs']} epochs of digits; where it does not grow: {neutral}. Memory is that of all processes.\n\n"
+        "| grows | from | to | times the work | seconds | peak memory, MiB |\n|---|---|---|---|---|---|\n"
+    )
+    rows = pd.DataFrame(content["rows"])
+    for name, group in rows.groupby("grows", sort=False):
+        first, last = group.iloc[0], group.iloc[-1]
+        cells = [str(name), f"{first['size']:,}", f"{last['size']:,}", f"{last['size'] / first['size']:,.0f}"]
+        cells.append(f"{first['seconds']:.2f} to {last['seconds']:.1f}")
+        text += _row([*cells, f"{first['mebibytes']:,.0f} to {last['mebibytes']:,.0f}"])
+    runs = {"default": "default run", "many": "100,000 networks in one study, 1 epoch"}
+    found = [(label, content[name]) for name, label in runs.items() if name in content]
+    if found:
+        text += (
+            "\n| `make repro` after installation | seconds | peak memory, MiB | page, MiB | tables, MiB | MLflow, MiB |"
+        )
+        text += "\n|---|---|---|---|---|---|\n"
+    for label, run in found:
+        networks = " + ".join(count for count, _ in run["trained"])
+        numbers = [f"{run[key]:,.1f}" for key in ("page_mebibytes", "tables_mebibytes", "mlflow_mebibytes")]
+        text += _row([f"{label}: {networks}", f"{run['seconds']:,.0f}", f"{run['mebibytes']:,.0f}", *numbers])
+    return text
 
 
 def replace(file: Path, name: str, text: str) -> None:

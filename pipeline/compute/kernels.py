@@ -33,7 +33,8 @@ class Linear(torch.autograd.Function):
     ) -> Float[Tensor, "network batch fan_out"]:
         """Return a dense layer's output."""
         ctx.save_for_backward(x, weight)
-        out = matmul(x, weight)
+        ctx.low = low_precision(x)
+        out = matmul(x, weight, ctx.low)
         return out if bias is None else out.add_(bias)
 
     @staticmethod
@@ -43,14 +44,33 @@ class Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad
         return (
-            matmul(grad, weight.mT) if wanted[0] else None,
-            matmul(x.mT, grad) if wanted[1] else None,
+            matmul(grad, weight.mT, ctx.low) if wanted[0] else None,
+            matmul(x.mT, grad, ctx.low) if wanted[1] else None,
             grad.sum(1, keepdim=True) if wanted[2] else None,
         )
 
 
-def matmul(a: Float[Tensor, "network rows inner"], b: Float[Tensor, "network inner columns"]) -> Tensor:
-    """Return each network's matrix product ``[network, rows, columns]``, without a gradient."""
+def low_precision(x: Tensor) -> torch.dtype | None:
+    """Return the type of numbers that `torch.autocast` asks products for, if it does: Lightning's mixed precision."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+def matmul(
+    a: Float[Tensor, "network rows inner"],
+    b: Float[Tensor, "network inner columns"],
+    low: torch.dtype | None = None,
+) -> Tensor:
+    """Return each network's matrix product ``[network, rows, columns]``, without a gradient.
+
+    Args:
+        a: first factors.
+        b: second factors.
+        low: type of numbers that they are rounded to before; the product has a's.
+    """
+    if low is not None:
+        with torch.autocast(a.device.type, enabled=False):
+            return torch.bmm(a.to(low), b.to(low)).to(a.dtype)
     if a.device.type != "cpu":
         return torch.bmm(a, b)
     out = torch.empty(len(a), a.shape[1], b.shape[2], dtype=a.dtype)

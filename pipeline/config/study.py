@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -27,6 +27,7 @@ Normalization = Annotated[str, level_of(NORMALIZATIONS)]
 Optimizer = Annotated[str, level_of(OPTIMIZERS)]
 Clipping = Annotated[str, level_of(CLIPPINGS)]
 BatchSize = Annotated[int, Field(ge=2, le=2**31)]
+Precision = Literal["float32", "bfloat16-mixed", "float16-mixed", "tf32"]
 LearningRate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -36,6 +37,8 @@ class Training(Frozen):
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: BatchSize
+    precision: Precision = "float32"
+    """Of matrix products; weights, signals and losses are float32 in each."""
 
 
 class GridBlock(Frozen):

@@ -25,6 +25,7 @@ from pipeline.networks.stack import Weights
 from pipeline.networks.sums import tree_sum
 from pipeline.theory.functions import function_of
 from pipeline.training.clipping import clip_gradients
+from pipeline.training.devices import LOSS_SCALE
 from pipeline.training.health import HealthRecorder
 from pipeline.training.optimizer import TAKEN, StackedOptimizer
 from pipeline.training.order import Epochs
@@ -161,6 +162,8 @@ class StackModule(pl.LightningModule):
     def _engine(self) -> Engine | None:
         """Return what trains by compiled code; ``None`` where something asks for torch."""
         batch_size = self.graph.level("batch_size")
+        if self.graph.precision != "float32":
+            return None
         try:
             return Engine(self.networks, Learning(self.rule, self.regularizer, self.modes, batch_size))
         except NotCompilableError:
@@ -201,7 +204,7 @@ class StackModule(pl.LightningModule):
                 correct += correct_counts(logits, targets)
             optimizer.zero_grad()
             # The gradient of the sum is, for each network, the gradient of its own mean loss.
-            self.manual_backward(losses.sum() / indices.shape[1])
+            self.manual_backward(losses.sum() / indices.shape[1] * self.loss_scale)
             self._penalize()
             with self.health.step(self.current_epoch + 1, first=number == 1, last=number == len(batches)):
                 self.configure_gradient_clipping(optimizer)
@@ -226,8 +229,17 @@ class StackModule(pl.LightningModule):
         losses, correct = torch.from_numpy(seen.losses), torch.from_numpy(seen.correct)
         self.train_scores = Scores(losses / order.shape[1], correct / order.shape[1])
 
+    @property
+    def loss_scale(self) -> float:
+        """What the loss is multiplied by before its gradient is computed, which is divided by it."""
+        return LOSS_SCALE if self.graph.precision == "float16-mixed" else 1.0
+
     @torch.no_grad()
     def _penalize(self) -> None:
+        if self.loss_scale != 1:
+            for parameter in self.networks.parameters():
+                if parameter.grad is not None:
+                    parameter.grad /= self.loss_scale
         for weight in self.networks.kernels:
             if weight.grad is not None:
                 self.regularizer.penalize(weight, weight.grad)
@@ -295,7 +307,9 @@ class StackModule(pl.LightningModule):
         """Yield every network's logits, some samples at a time."""
         self.networks.eval()
         for some in x.split(self._scored_at_a_time):
-            yield self(some.expand(len(self.seeds), -1, -1))
+            with self.trainer.precision_plugin.forward_context():
+                logits = self(some.expand(len(self.seeds), -1, -1))
+            yield logits
         self.networks.train()
 
     def labels(self, part: str) -> NDArray[np.int64]:

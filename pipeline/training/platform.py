@@ -10,7 +10,7 @@ from pipeline.compute import rounding
 from pipeline.strict_json import save_json
 
 PLATFORM_FILE = "platform.json"
-LIBRARIES = ("numpy", "pytorch-lightning", "scipy", "torch")
+LIBRARIES = ("numba", "numpy", "pytorch-lightning", "scipy", "torch")
 """That compute."""
 
 

@@ -64,6 +64,7 @@ class Recipe(NamedTuple):
     platform: str
     """The platform's fingerprint, as JSON."""
     reuse: Reuse | None = None
+    precision: str = "float32"
 
     def level(self, axis: str) -> Level:
         """Return the entry that stands at an axis with a registry."""
@@ -103,6 +104,7 @@ class Graph(NamedTuple):
     data: str
     reuse: tuple[Any, ...]
     """All but the donor."""
+    precision: str
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Graph":
@@ -117,6 +119,7 @@ class Graph(NamedTuple):
             recipe.health_samples,
             recipe.data,
             recipe.reuse[1:] if recipe.reuse else (),
+            recipe.precision,
         )
 
     def level(self, axis: str) -> Any:
@@ -153,8 +156,11 @@ def resolve(
         networks: which; by default all.
     """
     chosen = study.networks() if networks is None else networks
+    budget = study.training
     return {
-        network: recipe(network.cell, network.seed, study.training.epochs, params.health, card, device)
+        network: recipe(network.cell, network.seed, budget.epochs, params.health, card, device)._replace(
+            precision=budget.precision
+        )
         for network in chosen
     }
 

@@ -20,7 +20,7 @@ from pipeline.networks.build import parameter_count
 from pipeline.networks.stack import Weights
 from pipeline.progress import GridProgress
 from pipeline.training.checkpoints import EpochCheckpoint, VerifiedIO
-from pipeline.training.devices import choose_device, device_memory, device_name, workers_of
+from pipeline.training.devices import choose_device, device_memory, device_name, lightning_precision, workers_of
 from pipeline.training.module import StackModule
 from pipeline.training.outcome import Outcome, outcomes
 from pipeline.training.recipe import Graph, Recipe
@@ -208,7 +208,11 @@ class Schedule(NamedTuple):
                 max_epochs=module.graph.epochs,
                 logger=False,
                 callbacks=callbacks,
-                plugins=[VerifiedIO(), LightningEnvironment()],  # one process, whatever SLURM or torchrun say
+                plugins=[
+                    VerifiedIO(),
+                    LightningEnvironment(),  # one process, whatever SLURM or torchrun say
+                    lightning_precision(module.graph.precision, choose_device(self.compute).type),
+                ],
                 enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
                 enable_progress_bar=False,
                 enable_model_summary=False,

@@ -7,7 +7,7 @@ from pipeline.config import Params, Study
 from pipeline.data import Dataset
 from pipeline.errors import ParamsError
 from pipeline.grid import Network
-from pipeline.training.devices import device_name
+from pipeline.training.devices import check_precision, device_name
 from pipeline.training.recipe import resolve
 from pipeline.training.results import Results, tabulate
 from pipeline.training.schedule import Schedule
@@ -33,10 +33,11 @@ def train_networks(
         store: has those that were trained before, and keeps those that are trained now, stack by stack.
 
     Raises:
-        ParamsError: the study does not fit its data, or the accelerator is not there.
+        ParamsError: the study does not fit its data, or the accelerator or the precision is not there.
         ResourceError: memory does not suffice for a single network, or a worker was killed.
     """
     check_fit(title, study, dataset, networks)
+    check_precision(study.training.precision, params.compute)
     recipes = resolve(study, params, dataset.card, device_name(params.compute), networks)
     trained = Schedule(title, dataset, params.compute, store).train(recipes.values()).outcomes
     return tabulate({network: trained[recipe] for network, recipe in recipes.items()}, params.health.verdicts)

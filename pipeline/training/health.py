@@ -1,7 +1,7 @@
 """The health of every layer while training: looked at now and then, without changing what is trained."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -83,9 +83,8 @@ class HealthRecorder:
                 measures = torch.from_numpy(steps).unbind(1)
                 self._keep(at, dict(zip(OF_STEPS, measures, strict=True)))
 
-    @contextmanager
-    def step(self, epoch: int, first: bool, last: bool) -> Iterator[None]:
-        """Watch a step, from before clipping until after the update.
+    def step(self, epoch: int, first: bool, last: bool) -> AbstractContextManager[None] | None:
+        """Return what watches a step, from before clipping until after the update; ``None`` for one not watched.
 
         Args:
             epoch: from 1.
@@ -96,9 +95,10 @@ class HealthRecorder:
         if last:
             recorded |= {epoch} & self.epochs
         counts = self.clips and epoch in self.epochs
-        if not recorded and not counts:
-            yield
-            return
+        return self._watch(recorded, first) if recorded or counts else None
+
+    @contextmanager
+    def _watch(self, recorded: set[int], first: bool) -> Iterator[None]:
         with torch.no_grad():
             before = self._gradient_norms()
             start = [weight.clone() for weight in self.weights] if recorded else []

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from pipeline.networks.scores import correct_counts, cross_entropy
 from pipeline.networks.stack import Weights
 from pipeline.networks.sums import tree_sum
 from pipeline.theory.functions import function_of
+from pipeline.training.capture import CapturedStep
 from pipeline.training.clipping import clip_gradients
 from pipeline.training.devices import LOSS_SCALE
 from pipeline.training.health import HealthRecorder
@@ -73,6 +75,8 @@ class StackModule(pl.LightningModule):
 
     alive: Tensor
     epochs: Tensor
+    loss_sum: Tensor
+    correct: Tensor
     compiles = True
     """Whether compiled code may train; torch's layers come to the same bits."""
 
@@ -110,6 +114,10 @@ class StackModule(pl.LightningModule):
         size = len(stack.recipes)
         self.register_buffer("alive", torch.ones(size, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros(size, dtype=torch.int64))
+        self.register_buffer("loss_sum", torch.zeros(size), persistent=False)
+        self.register_buffer("correct", torch.zeros(size, dtype=torch.int64), persistent=False)
+        self.captured: CapturedStep | None = None
+        """Takes steps on an NVIDIA GPU, where it can; decided when training starts."""
         self.history: list[Epoch] = []
         self.records: dict[int, Record] = {}
         """What was seen of the layers, by epoch; see `HealthRecorder`."""
@@ -146,6 +154,9 @@ class StackModule(pl.LightningModule):
         """Look at the layers before the first step; the networks are on the accelerator by now."""
         if self.compiles:
             self.engine = self._engine()
+        # Layers that are unfrozen later, and Adam's corrections of each step, are not what was recorded.
+        if self.device.type == "cuda" and not self.graph.reuse and not hasattr(self.rule, "correction"):
+            self.captured = CapturedStep(self._step)
         self.health = HealthRecorder(
             self.networks,
             self.function,
@@ -184,38 +195,46 @@ class StackModule(pl.LightningModule):
 
     def training_step(self, order: Int[Tensor, "network sample"], *_: Any) -> None:
         """Train one epoch, batch by batch, the last partial batch kept."""
+        if self.engine:
+            self._train_compiled(self.engine, order)
+            return
+        self.loss_sum.zero_()
+        self.correct.zero_()
+        batches = order.split(self.graph.level("batch_size"), dim=1)
+        for number, indices in enumerate(batches, 1):
+            watched = self.health.step(self.current_epoch + 1, first=number == 1, last=number == len(batches))
+            if watched or not self.captured:
+                self._step(indices, watched)
+            else:
+                self.captured(indices)
+        self.train_scores = Scores(self.loss_sum / order.shape[1], self.correct / order.shape[1])
+
+    def _step(self, indices: Int[Tensor, "network place"], watched: AbstractContextManager[None] | None = None) -> None:
+        """Train on a batch, without waiting for the accelerator but where the step is watched."""
         x, y = self.get_buffer("train_x"), self.get_buffer("noisy_y")
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
-        if self.engine:
-            self._train_compiled(self.engine, order, optimizer)
-            return
-        loss_sum = torch.zeros(len(self.seeds), device=self.device)
-        correct = torch.zeros(len(self.seeds), dtype=torch.int64, device=self.device)
-        batches = order.split(self.graph.level("batch_size"), dim=1)
-        for number, indices in enumerate(batches, 1):
-            targets = y[indices] if y.ndim == 1 else y.gather(1, indices)
-            logits = self(x.index_select(0, indices.flatten()).unflatten(0, indices.shape))
-            losses = cross_entropy(logits, targets)
-            with torch.no_grad():
-                batch_loss = tree_sum(losses)
-                self.alive.logical_and_(batch_loss.isfinite())
-                loss_sum += batch_loss
-                correct += correct_counts(logits, targets)
-            optimizer.zero_grad()
-            # The gradient of the sum is, for each network, the gradient of its own mean loss.
-            self.manual_backward(losses.sum() / indices.shape[1] * self.loss_scale)
-            self._penalize()
-            with self.health.step(self.current_epoch + 1, first=number == 1, last=number == len(batches)):
-                self.configure_gradient_clipping(optimizer)
-                optimizer.step()
-                self._constrain()
-        self.train_scores = Scores(loss_sum / order.shape[1], correct / order.shape[1])
+        targets = y[indices] if y.ndim == 1 else y.gather(1, indices)
+        logits = self(x.index_select(0, indices.flatten()).unflatten(0, indices.shape))
+        losses = cross_entropy(logits, targets)
+        with torch.no_grad():
+            batch_loss = tree_sum(losses)
+            self.alive.logical_and_(batch_loss.isfinite())
+            self.loss_sum += batch_loss
+            self.correct += correct_counts(logits, targets)
+        optimizer.zero_grad()
+        # The gradient of the sum is, for each network, the gradient of its own mean loss.
+        self.manual_backward(losses.sum() / indices.shape[1] * self.loss_scale)
+        self._penalize()
+        with watched or nullcontext():
+            self.configure_gradient_clipping(optimizer)
+            optimizer.step()
+            self._constrain()
 
-    def _train_compiled(
-        self, engine: Engine, order: Int[Tensor, "network sample"], optimizer: StackedOptimizer
-    ) -> None:
+    def _train_compiled(self, engine: Engine, order: Int[Tensor, "network sample"]) -> None:
         """Train one epoch by compiled code, to the same bits."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
         epoch = self.current_epoch + 1
         (group,) = optimizer.param_groups
         seen = engine.train(
@@ -259,7 +278,7 @@ class StackModule(pl.LightningModule):
         """Clip each network's gradients in its own mode, and freeze the networks that have diverged."""
         assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
         clip_gradients([p.grad for p in self.parameters() if p.grad is not None], self.modes)
-        if not self.alive.all():
+        if self.device.type == "cuda" or not self.alive.all():  # to ask a GPU would wait for it
             optimizer.freeze(~self.alive)
 
     def on_train_epoch_end(self) -> None:

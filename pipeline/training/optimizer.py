@@ -49,16 +49,20 @@ class StackedOptimizer(torch.optim.Optimizer):
 
     def restart(self, learning_rate: float) -> None:
         """Go on at another learning rate and from no memory: what compiling a model again does in Keras."""
-        self.down = torch.full_like(self.down, -learning_rate)
+        self.down.fill_(-learning_rate)
         self.state.clear()
         self.param_groups[0][TAKEN] = 0
 
     @torch.no_grad()
     def freeze(self, networks: Bool[Tensor, "network"]) -> None:
-        """Let some networks stay as they are from now on: no gradient, no memory, no rate."""
-        self.down = self.down.masked_fill(networks[:, None, None], 0.0)
+        """Let some networks stay as they are from now on: no gradient, no memory, no rate.
+
+        All in place and by masks: indexing by a mask would wait for the accelerator.
+        """
+        mask = networks[:, None, None]
+        self.down.masked_fill_(mask, 0)
         for parameter in self.param_groups[0]["params"]:
             if parameter.grad is not None:
-                parameter.grad[networks] = 0
+                parameter.grad.masked_fill_(mask, 0)
             for moment in self.state[parameter].values():
-                moment[networks] = 0
+                moment.masked_fill_(mask, 0)

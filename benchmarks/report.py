@@ -129,7 +129,7 @@ def _short(content: Content, found: pd.DataFrame) -> str:
     head = "| network, ReLU, batches of 32 | ours, ms a network-epoch |"
     head += "".join(f" {LABELS[name]} |" for name in peers) + " share of the matrix limit |\n"
     lines = [
-        f"| {_title(key)} | {row['ours']:.3g} | "
+        f"| {_title(key)} | {number(row['ours'])} | "
         + " | ".join(_times(row[name], row["ours"]) for name in peers)
         + f" | {row['limit'] / row['ours']:.0%} |\n"
         for key, row in rows.iterrows()
@@ -152,8 +152,14 @@ def _peers(content: Content, rows: pd.DataFrame) -> str:
             one = spread[network, norm, name]
             times = one["milliseconds"]
             stack = f"{one['networks']:,}" if name in {"ours", "ours_health", "jax", "vmap"} else ""
-            cells = [_title(key), LABELS[str(name)], stack, f"{median:.3g}", f"{min(times):.3g} to {max(times):.3g}"]
-            cells += [f"{median / row['ours']:.2f}", f"{row['limit'] / median:.0%}"]
+            cells = [
+                _title(key),
+                LABELS[str(name)],
+                stack,
+                number(median),
+                f"{number(min(times))} to {number(max(times))}",
+            ]
+            cells += [f"{median / row['ours']:.2f}", f"{row['limit'] / median:.1%}"]
             lines.append(_row(cells))
     return (
         "| network | trained by | networks at a time | ms a network-epoch | lowest to highest | times ours | "
@@ -165,7 +171,7 @@ def _activations(found: pd.DataFrame) -> str:
     """Return ours beside JAX for every activation."""
     lines = []
     for (network, activation, norm), row in found.iterrows():  # type: ignore[misc]
-        cells = [_title((network, norm)), ACTIVATIONS[activation], f"{row['ours']:.3g}", f"{row['jax']:.3g}"]
+        cells = [_title((network, norm)), ACTIVATIONS[activation], number(row["ours"]), number(row["jax"])]
         lines.append(_row([*cells, f"{row['jax'] / row['ours']:.2f}"]))
     return (
         "| network | activation | ours, ms a network-epoch | JAX | JAX takes times as long |\n|---|---|---|---|---|\n"
@@ -183,30 +189,39 @@ def _title(key: Any) -> str:
 
 
 def _times(other: float, ours: float) -> str:
-    return f"{other:,.3g} ({other / ours:.1f}×)"
+    return f"{number(other)} ({number(other / ours)}×)"
 
 
-def chart(found: pd.DataFrame) -> alt.Chart:
-    """Return bars of every peer's time, on a logarithmic axis."""
+def number(value: float) -> str:
+    """Return a number with three digits that count."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def chart(found: pd.DataFrame) -> alt.FacetChart:
+    """Return every peer's time as a bar, on a logarithmic axis, with its number."""
     rows = found.xs("relu", level="activation").reset_index()
     rows["network"] = [_title(key) for key in zip(rows["network"], rows["batch_norm"], strict=True)]
+    titles = list(rows["network"])
     long = rows.drop(columns="batch_norm").melt("network", var_name="peer", value_name="ms").dropna()
+    long["least"] = long.groupby("network")["ms"].transform("min") / 2
+    long["said"] = [number(ms) for ms in long["ms"]]
     long["peer"] = long["peer"].map(LABELS)
-    scale = alt.Scale(domain=list(LABELS.values()), range=["#1b7837", "#7fbf7b"] + ["#9ecae1"] * 6 + ["#bdbdbd"])
+    order = list(LABELS.values())
+    scale = alt.Scale(domain=order, range=["#1b7837", "#7fbf7b"] + ["#9ecae1"] * 6 + ["#bdbdbd"])
+    y = alt.Y("peer:N", title=None, sort=order)
     bars = (
-        alt.Chart(long)
+        alt.Chart()
         .mark_bar()
         .encode(
-            alt.X("ms:Q", title="ms a network-epoch").scale(type="log"),
-            alt.Y("peer:N", title=None, sort=list(LABELS.values())),
+            alt.X("least:Q", title="ms a network-epoch, logarithmic").scale(type="log", nice=False, zero=False),
+            y,
+            alt.X2("ms:Q"),
             alt.Color("peer:N", scale=scale, legend=None),
         )
     )
-    return (
-        bars.properties(width=260, height=150)
-        .facet(alt.Facet("network:N", title=None, sort=None), columns=2)
-        .resolve_scale(x="independent")
-    )
+    words = alt.Chart().mark_text(align="left", dx=3, fontSize=9).encode(alt.X("ms:Q"), y, alt.Text("said:N"))
+    both = alt.layer(bars, words, data=long).properties(width=300, height=150)
+    return both.facet(alt.Facet("network:N", title=None, sort=titles), columns=2).resolve_scale(x="independent")
 
 
 if __name__ == "__main__":

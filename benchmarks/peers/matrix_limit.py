@@ -1,6 +1,6 @@
 """The matrix products of an epoch and nothing else, each by the fastest library at hand: what no trainer can beat.
 
-Weights, activations and gradients are at hand; the gradient of the input is not needed. One thread: the driver runs one
+Weights, activations and gradients are at hand; the gradient of the input is needed for its batch norm alone. One thread: the driver runs one
 on each core at the same time.
 """
 
@@ -68,7 +68,7 @@ def train(task: Task) -> Callable[[], float]:
         for place, (fan_in, units) in enumerate(pairwise(widths)):
             step += seconds(matrix(batch, fan_in), matrix(fan_in, units))
             step += seconds(matrix(batch, fan_in).T, matrix(batch, units))
-            if place:
+            if place or task.batch_norm:
                 step += seconds(matrix(batch, units), matrix(fan_in, units).T)
             score += seconds(matrix(len(validation_x), fan_in), matrix(fan_in, units))
         return (step * len(x) / batch + score) / task.networks

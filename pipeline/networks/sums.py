@@ -30,7 +30,8 @@ def norms(values: Float[Tensor, "network rows columns"]) -> Float[Tensor, "netwo
     A norm over both dimensions is fast (a sum over them takes ten times as long), and rounds alike in any stack.
     """
     if values.is_cuda:  # in 64 bits at once: to look at what is beyond 32 would wait for the GPU
-        return torch.linalg.vector_norm(values, dim=(1, 2), dtype=torch.float64).to(values.dtype)
+        exact: Tensor = torch.linalg.vector_norm(values, dim=(1, 2), dtype=torch.float64)
+        return exact.to(values.dtype)
     norm: Tensor = torch.linalg.vector_norm(values, dim=(1, 2))
     beyond = norm.isinf()
     if beyond.any():  # the squares are, in 32 bits, before the norm is

@@ -84,9 +84,7 @@ def test_a_step_reads_nothing_but_its_batch_and_tensors_that_stay(
     assert len(Replayed.where) == 1
 
 
-def test_the_first_steps_of_a_shape_run_as_they_are_and_the_others_are_replayed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_first_steps_of_a_shape_run_as_they_are_and_the_others_are_replayed() -> None:
     done: list[str] = []
 
     class Graph:

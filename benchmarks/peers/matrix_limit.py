@@ -1,7 +1,7 @@
 """The matrix products of an epoch and nothing else, each by the fastest library at hand: what no trainer can beat.
 
-Weights, activations and gradients are at hand; the gradient of the input is needed for its batch norm alone. One thread: the driver runs one
-on each core at the same time.
+Weights, activations and gradients are at hand; the gradient of the input is needed where batch norm stands there, and
+nowhere else. One thread: the driver runs one on each core at the same time.
 """
 
 import os

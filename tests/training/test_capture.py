@@ -49,9 +49,9 @@ def test_a_step_reads_nothing_but_its_batch_and_tensors_that_stay(
     monkeypatch.setattr(StackModule, "compiles", False)
     plain = outcomes(schedule.train_stack(Stack.of(recipes)), "cpu")
 
-    class Replayed(CapturedStep):
-        where: set[int] = set()
+    where = set[int]()
 
+    class Replayed(CapturedStep):
         def __init__(self, step: Callable[[Tensor], None], module: StackModule) -> None:
             super().__init__(step)
             self.module, self.held = module, dict[tuple[int, ...], Tensor]()
@@ -70,7 +70,7 @@ def test_a_step_reads_nothing_but_its_batch_and_tensors_that_stay(
                 *module.networks.state_dict().values(),
             ]
             kept += [moment for state in optimizer.state.values() for moment in state.values()]
-            self.where.add(hash(tuple(tensor.data_ptr() for tensor in kept)))
+            where.add(hash(tuple(tensor.data_ptr() for tensor in kept)))
 
     start = StackModule.on_train_start
 
@@ -79,9 +79,8 @@ def test_a_step_reads_nothing_but_its_batch_and_tensors_that_stay(
         module.captured = Replayed(module._step, module)
 
     monkeypatch.setattr(StackModule, "on_train_start", captured)
-    Replayed.where.clear()
     equal(outcomes(schedule.train_stack(Stack.of(recipes)), "cpu"), plain)
-    assert len(Replayed.where) == 1
+    assert len(where) == 1
 
 
 def test_the_first_steps_of_a_shape_run_as_they_are_and_the_others_are_replayed() -> None:

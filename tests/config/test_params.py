@@ -50,7 +50,7 @@ WRONG = [
     ("transfer.digitz", {}, "transfer.digitz: is not a study; did you mean 'digits'?"),
     ("studies.digits.training.epochs", REMOVE, "studies.digits.training.epochs: missing"),
     ("studies.digits.training.momentum", 0.9,
-     "studies.digits.training.momentum: unknown key; allowed: batch_size, epochs"),
+     "studies.digits.training.momentum: unknown key; allowed: batch_size, epochs, precision"),
     (f"{GRID}.optimizer", ["momentun"],
      "studies.digits.grid[0].optimizer[0]: 'momentun' is not an optimizer; did you mean 'momentum'?"),
     (f"{GRID}.optimizer", ["sgd(momentum=0.9)"],

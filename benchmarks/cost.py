@@ -13,20 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.report import render_cost
+from benchmarks.report import machine, render_cost, save
 from pipeline.closure import ROOT
-from pipeline.compute.rounding import processor
-from pipeline.compute.workers import cores
-from pipeline.strict_json import save_json
 
-RESULTS = Path(__file__).parent / "results"
 EVERY = 0.2
 """Seconds between two looks at memory."""
 NEUTRAL = {"networks": 256, "depth": 2, "width": 64, "samples": 1077}
@@ -63,18 +58,14 @@ def main() -> None:
         for size in sizes:
             rows.append({"grows": what, "size": size, **_study(**(NEUTRAL | {what: size}))})
             print(f"{what} {size:,}: {rows[-1]['seconds']:.2f} s, {rows[-1]['mebibytes']:,.0f} MiB", flush=True)
-    date = datetime.now(UTC).date().isoformat()
-    content: dict[str, Any] = {"date": date, "processor": processor(), "cores": cores(), "epochs": EPOCHS, "rows": rows}
-    content["neutral"] = NEUTRAL
+    content: dict[str, Any] = {**machine(), "epochs": EPOCHS, "neutral": NEUTRAL, "rows": rows}
     if asked.default:
         content["default"] = _run({})
         print(f"default run: {content['default']}", flush=True)
     if asked.many:
         content["many"] = _run(MANY)
         print(f"many networks: {content['many']}", flush=True)
-    name = re.sub(r"[^a-z0-9]+", "-", f"{content['processor']} {content['cores']} cores".lower()).strip("-")
-    RESULTS.mkdir(exist_ok=True)
-    save_json(content, RESULTS / f"cost-{name}-{date}.json")
+    save("cost", content)
     render_cost()
 
 

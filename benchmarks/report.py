@@ -1,11 +1,14 @@
-"""Renders what the documentation shows of the measured speed, from the newest result file.
+"""Keeps what the benchmarks measure, and renders what the documentation shows of it, from the newest result files.
 
 Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md`` and ``docs/performance.md``, and the
-chart ``docs/speed.svg``.
+charts ``docs/speed.svg`` and ``docs/cost.svg``.
 """
 
 import json
+import platform
+import re
 import statistics
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,9 @@ import altair as alt
 import pandas as pd
 
 from pipeline.closure import ROOT
+from pipeline.compute.rounding import processor
+from pipeline.compute.workers import cores
+from pipeline.strict_json import save_json
 
 RESULTS = Path(__file__).parent / "results"
 README, DOC = ROOT / "README.md", ROOT / "docs" / "performance.md"
@@ -33,8 +39,22 @@ KEY = ["network", "activation", "batch_norm"]
 Content = dict[str, Any]
 
 
+def machine() -> Content:
+    """Return what figures belong to."""
+    return {"processor": processor(), "cores": cores(), "python": platform.python_version()}
+
+
+def save(kind: str, content: Content) -> None:
+    """Write a result file, named by what was measured, the hardware and the date."""
+    date = datetime.now(UTC).date().isoformat()
+    hardware = f"{content['processor']} {content['cores']} cores {content.get('device', 'cpu')}".removesuffix(" cpu")
+    RESULTS.mkdir(exist_ok=True)
+    name = re.sub(r"[^a-z0-9]+", "-", hardware.lower()).strip("-")
+    save_json({"date": date} | content, RESULTS / f"{kind}-{name}-{date}.json")
+
+
 def newest(kind: str) -> Content:
-    """Return the newest result file's content, of ``speed`` or ``cost``."""
+    """Return the newest result file's content, by the kind that it was saved as."""
     files = sorted(
         RESULTS.glob(f"{kind}-*.json"), key=lambda file: json.loads(file.read_text(encoding="utf-8"))["date"]
     )
@@ -105,6 +125,43 @@ def _cost(content: Content) -> str:
         numbers = [f"{run[key]:,.1f}" for key in ("page_mebibytes", "tables_mebibytes", "mlflow_mebibytes")]
         text += _row([f"{label}: {networks}", f"{run['seconds']:,.0f}", f"{run['mebibytes']:,.0f}", *numbers])
     return text
+
+
+def render_precision() -> None:
+    """Write the table of precisions."""
+    content = newest("precision")
+    rows = pd.DataFrame(content["rows"])
+    text = (
+        f"Measured on {content['date']} on {_hardware(content)}, `compute.reproducible: machine`.\n\n"
+        "| study | precision | ms a network-epoch | times as long | cells that drift | mean accuracy | diverged |\n"
+        "|---|---|---|---|---|---|---|\n"
+    )
+    for _, group in rows.groupby("study", sort=False):
+        exact = group[group["precision"] == content["full"]].iloc[0]
+        for _, row in group.iterrows():
+            cells = [f"`{row['study']}`", f"`{row['precision']}`", number(row["milliseconds"])]
+            cells += [f"{row['milliseconds'] / exact['milliseconds']:.2f}", f"{row['drifted']} of {row['cells']}"]
+            text += _row([*cells, f"{row['accuracy']:.4f}", f"{row['diverged']} of {row['networks']:,}"])
+    replace(DOC, "precision", text)
+
+
+def render_gpu() -> None:
+    """Write the table of what a GPU trained."""
+    content = newest("gpu")
+    text = (
+        f"Measured on {content['date']} on {_hardware(content)}.\n\n"
+        "| networks | epochs | seconds | ms a network-epoch | GPU memory, GiB |\n|---|---|---|---|---|\n"
+    )
+    for row in content["rows"]:
+        cells = [f"{row['count']:,} × {row['network']}", f"{row['epochs']}", f"{row['seconds']:,.0f}"]
+        milliseconds = 1000 * row["seconds"] / row["count"] / row["epochs"]
+        text += _row([*cells, number(milliseconds), f"{row['gibibytes']:.1f}"])
+    replace(DOC, "gpu", text)
+
+
+def _hardware(content: Content) -> str:
+    device = content["device"]
+    return f"{content['cores']} cores of an {content['processor']}" if device == "cpu" else f"an {device}"
 
 
 def replace(file: Path, name: str, text: str) -> None:

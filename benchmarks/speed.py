@@ -7,15 +7,12 @@ of their own under ``.bench/``. Fashion-MNIST is left out where its files are no
 import argparse
 import json
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
 import time
 import venv
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.task import Task
-from benchmarks.report import render
+from benchmarks.report import machine, render, save
 from pipeline.closure import ROOT
-from pipeline.compute.rounding import current, processor
+from pipeline.compute.rounding import current
 from pipeline.compute.workers import cores
 from pipeline.config import load_params
 from pipeline.data.prepare import prepare
@@ -34,7 +31,6 @@ from pipeline.strict_json import save_json
 
 PEERS = Path(__file__).parent / "peers"
 ENVIRONMENTS = Path(__file__).parent / "environments"
-RESULTS = Path(__file__).parent / "results"
 INSTALLED = ROOT / ".bench"
 ROUNDS = 2
 """Of each peer's process, each of which repeats its task; one where only ours and JAX are compared."""
@@ -119,12 +115,9 @@ def main() -> None:
                     )  # fmt: skip
                     rounds = 1 if quick or activation != ACTIVATIONS[0] else ROUNDS
                     rows += _compare(title, work, task, pythons, rounds)
-    content = {"date": datetime.now(UTC).date().isoformat(), **_machine(), "rows": rows}
     print(f"{(time.perf_counter() - began) / 60:.1f} minutes")
     if not quick:
-        name = re.sub(r"[^a-z0-9]+", "-", f"{content['processor']} {content['cores']} cores".lower()).strip("-")
-        RESULTS.mkdir(exist_ok=True)
-        save_json(content, RESULTS / f"speed-{name}-{content['date']}.json")
+        save("speed", {**machine(), "kernels": current(), "versions": _versions(), "rows": rows})
         render()
 
 
@@ -207,18 +200,14 @@ def _data(work: Work, folder: Path) -> Path | None:
     return file
 
 
-def _machine() -> dict[str, Any]:
-    """Return what the figures belong to."""
+def _versions() -> dict[str, str]:
+    """Return the versions of the libraries that are compared."""
     import pytorch_lightning
     import torch
 
     pins = "\n".join(file.read_text(encoding="utf-8") for file in sorted(ENVIRONMENTS.glob("*.txt")))
     others = dict(line.split("==") for line in pins.splitlines() if "==" in line)
-    versions = {"torch": torch.__version__, "pytorch-lightning": pytorch_lightning.__version__, **others}
-    return {
-        "processor": processor(), "cores": cores(), "python": platform.python_version(),
-        "kernels": current(), "versions": versions,
-    }  # fmt: skip
+    return {"torch": torch.__version__, "pytorch-lightning": pytorch_lightning.__version__, **others}
 
 
 if __name__ == "__main__":

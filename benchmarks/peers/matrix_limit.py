@@ -63,14 +63,21 @@ def train(task: Task) -> Callable[[], float]:
     def matrix(rows: int, columns: int) -> np.ndarray:
         return draw.standard_normal((rows, columns), np.float32)
 
+    def layer(fan_in: int, units: int) -> tuple[float, float, float]:
+        """Return the seconds of a step without the input's gradient, of that gradient, and of validation."""
+        forwards = seconds(matrix(batch, fan_in), matrix(fan_in, units))
+        backwards = seconds(matrix(batch, fan_in).T, matrix(batch, units))
+        below = seconds(matrix(batch, units), matrix(fan_in, units).T)
+        return forwards + backwards, below, seconds(matrix(len(validation_x), fan_in), matrix(fan_in, units))
+
     def once() -> float:
         step = score = 0.0
-        for place, (fan_in, units) in enumerate(pairwise(widths)):
-            step += seconds(matrix(batch, fan_in), matrix(fan_in, units))
-            step += seconds(matrix(batch, fan_in).T, matrix(batch, units))
-            if place or task.batch_norm:
-                step += seconds(matrix(batch, units), matrix(fan_in, units).T)
-            score += seconds(matrix(len(validation_x), fan_in), matrix(fan_in, units))
+        shapes = list(pairwise(widths))
+        times = {shape: layer(*shape) for shape in set(shapes)}
+        for place, shape in enumerate(shapes):
+            own, below, scored = times[shape]
+            step += own + below if place or task.batch_norm else own
+            score += scored
         return (step * len(x) / batch + score) / task.networks
 
     return once

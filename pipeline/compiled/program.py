@@ -217,22 +217,13 @@ class _Recorder:
 
     @layer.register
     def _(self, layer: StackedDropout, x: int, units: int) -> int:
-        fields: dict[str, Any] = {
-            "kept": self.buffer(units),
-            "stream": self.streams[id(layer)],
-            "a": layer.rate - 2.0**-25,
-        }
-        return self.write(Kind.DROPOUT, x, units, b=1 - layer.rate, **fields)
+        return self.write(Kind.DROPOUT, x, units, b=1 - layer.rate, **self.dropped(layer, units))
 
     @layer.register
     def _(self, layer: StackedAlphaDropout, x: int, units: int) -> int:
-        fields: dict[str, Any] = {
-            "kept": self.buffer(units),
-            "stream": self.streams[id(layer)],
-            "a": layer.rate - 2.0**-25,
-        }
         dropped = -layer.scale * SELU_ALPHA * SELU_SCALE
-        return self.write(Kind.ALPHA_DROPOUT, x, units, b=layer.scale, c=dropped, d=layer.shift, **fields)
+        constants: dict[str, Any] = {"b": layer.scale, "c": dropped, "d": layer.shift}
+        return self.write(Kind.ALPHA_DROPOUT, x, units, **constants, **self.dropped(layer, units))
 
     @layer.register
     def _(self, layer: StackedBatchNorm, x: int, units: int) -> int:

@@ -85,6 +85,8 @@ def render_cost() -> None:
     """Write the tables and the chart of how cost grows."""
     content = newest("cost")
     replace(DOC, "cost", _cost(content))
+    if "default" in content:
+        replace(README, "default", _default(content))
     rows = pd.DataFrame(content["rows"]).melt(["grows", "size"], ["seconds", "mebibytes"], "what", "value")
     rows["what"] = rows["what"].map({"seconds": "seconds", "mebibytes": "peak memory, MiB"})
     lines = (
@@ -125,6 +127,17 @@ def _cost(content: Content) -> str:
         numbers = [f"{run[key]:,.1f}" for key in ("page_mebibytes", "tables_mebibytes", "mlflow_mebibytes")]
         text += _row([f"{label}: {networks}", f"{run['seconds']:,.0f}", f"{run['mebibytes']:,.0f}", *numbers])
     return text
+
+
+def _default(content: Content) -> str:
+    """Return how long the default run took."""
+    run = content["default"]
+    training = sum(float(seconds) for _, seconds in run["trained"])
+    return (
+        f"After installation, `make repro` took {run['seconds']:.0f} s on {content['cores']} cores of an "
+        f"{content['processor']}, {training:.0f} s of them training, and {run['mebibytes'] / 1024:.1f} GiB of memory; "
+        f"a second one, with nothing to do, took {run['again']:.0f} s.\n"
+    )
 
 
 def render_precision() -> None:

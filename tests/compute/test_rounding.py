@@ -156,6 +156,8 @@ OTHERS = {
     "MKL's own choice": {"MKL_CBWR": "AUTO"},
     "MKL for AVX2": {"MKL_CBWR": "AVX2,STRICT"},
     "MKL for AVX-512": {"MKL_CBWR": "AVX512"},
+    "compiled code for AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
+    "compiled code for AVX-512": {"NUMBA_CPU_NAME": "skylake-avx512", "NUMBA_CPU_FEATURES": ""},
     "other caches": {"OPENBLAS_L2_SIZE": "262144"},
     "one thread": {"OMP_NUM_THREADS": "1"},
     "threads for products": {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},

@@ -158,6 +158,18 @@ def render_precision() -> None:
     replace(DOC, "precision", text)
 
 
+def render_profile() -> None:
+    """Write the table of where the time goes."""
+    content = newest("profile")
+    head = ["network", "activation", *content["parts"]]
+    text = f"Measured on {content['date']} on one core of an {content['processor']}.\n\n"
+    text += _row(head) + _row(["---"] * len(head)).replace(" ", "")
+    for row in content["rows"]:
+        cells = [_title((row["network"], row["normalization"] != "none")), ACTIVATIONS[row["activation"]]]
+        text += _row([*cells, *(f"{row[part]:.0%}" for part in content["parts"])])
+    replace(DOC, "profile", text)
+
+
 def render_gpu() -> None:
     """Write the table of what a GPU trained."""
     content = newest("gpu")

@@ -35,6 +35,8 @@ LABELS = {
     "limit": "matrix products alone",
 }
 ACTIVATIONS = {"relu": "ReLU", "selu": "SELU", "gelu": "GELU"}
+SPARSE: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 10}
+"""Labels of a logarithmic axis that leave each other room."""
 KEY = ["network", "activation", "batch_norm"]
 Content = dict[str, Any]
 
@@ -92,7 +94,10 @@ def render_cost() -> None:
     lines = (
         alt.Chart(rows)
         .mark_line(point=True, color="#1b7837")
-        .encode(alt.X("size:Q", title=None).scale(type="log"), alt.Y("value:Q", title=None).scale(type="log"))
+        .encode(
+            alt.X("size:Q", title=None).scale(type="log", nice=False).axis(**SPARSE),
+            alt.Y("value:Q", title=None).scale(type="log").axis(**SPARSE),
+        )
     )
     grid = lines.properties(width=170, height=140).facet(
         column=alt.Column("grows:N", title=None, sort=["networks", "depth", "width", "samples"]),
@@ -295,7 +300,9 @@ def chart(found: pd.DataFrame) -> alt.FacetChart:
         alt.Chart()
         .mark_bar()
         .encode(
-            alt.X("least:Q", title="ms a network-epoch, logarithmic").scale(type="log", nice=False, zero=False),
+            alt.X("least:Q", title="ms a network-epoch, logarithmic")
+            .scale(type="log", nice=False, zero=False)
+            .axis(**SPARSE),
             y,
             alt.X2("ms:Q"),
             alt.Color("peer:N", scale=scale, legend=None),

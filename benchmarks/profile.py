@@ -14,6 +14,8 @@ from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
 
+import torch
+
 from benchmarks.report import machine, render_profile, save
 from benchmarks.speed import WORKS
 from pipeline.config import load_params
@@ -25,9 +27,9 @@ from pipeline.training.study import train_networks
 PARTS = {
     "openblas": "matrix products (OpenBLAS)",
     "_multiarray_umath": "exp, log, tanh (NumPy)",
-    "[JIT]": "compiled code: all other arithmetic",
+    ".map)": "compiled code: all other arithmetic",
 }
-"""By what a library's name contains."""
+"""By what a library's name contains; compiled code has none, but a map of its addresses."""
 OTHER = "Python, torch, the operating system"
 NETWORKS = {"digits 64-64-64-10": 512, "digits 64-20x100-10": 32, "Fashion-MNIST 784-300-100-10": 4}
 STARTS_IN = 1.0
@@ -38,6 +40,7 @@ def main() -> None:
     """Train under ``perf``, write, render."""
     if which("perf") is None:
         sys.exit("perf is not installed; it comes with the kernel's tools (linux-perf, linux-tools)")
+    torch.set_num_threads(1)  # as in a worker
     params = load_params()
     params = params.model_copy(update={"compute": params.compute.model_copy(update={"workers": 1})})
     rows = []

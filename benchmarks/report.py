@@ -163,6 +163,17 @@ def render_precision() -> None:
     replace(DOC, "precision", text)
 
 
+def render_start() -> None:
+    """Write how long a stage takes besides its training."""
+    content = newest("start")
+    cold, warm = (statistics.median(content["seconds"][name]) for name in ("cold", "warm"))
+    text = (
+        f"On {content['cores']} cores of an {content['processor']} ({content['date']}), the stage `train` takes "
+        f"{cold:.1f} s besides training in a Python of its own, and {warm:.1f} s as a fork of the warm process.\n"
+    )
+    replace(DOC, "start", text)
+
+
 def render_profile() -> None:
     """Write the table of where the time goes."""
     content = newest("profile")

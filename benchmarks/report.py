@@ -110,7 +110,7 @@ def _cost(content: Content) -> str:
     """Return what grew how, and the whole runs."""
     neutral = ", ".join(f"{name} {size:,}" for name, size in content["neutral"].items())
     text = (
-        f"Measured on {content['date']} on {content['cores']} cores of an {content['processor']}, "
+        f"Measured on {content['date']} on {_hardware(content)}, "
         f"{content['epochs']} epochs of digits; where it does not grow: {neutral}. Memory is that of all processes.\n\n"
         "| grows | from | to | times the work | seconds | peak memory, MiB |\n|---|---|---|---|---|---|\n"
     )
@@ -168,7 +168,7 @@ def render_start() -> None:
     content = newest("start")
     cold, warm = (statistics.median(content["seconds"][name]) for name in ("cold", "warm"))
     text = (
-        f"On {content['cores']} cores of an {content['processor']} ({content['date']}), the stage `train` takes "
+        f"On {_hardware(content)} ({content['date']}), the stage `train` takes "
         f"{cold:.1f} s besides training in a Python of its own, and {warm:.1f} s as a fork of the warm process.\n"
     )
     replace(DOC, "start", text)
@@ -201,7 +201,7 @@ def render_gpu() -> None:
 
 
 def _hardware(content: Content) -> str:
-    device = content["device"]
+    device = content.get("device", "cpu")
     return f"{content['cores']} cores of an {content['processor']}" if device == "cpu" else f"an {device}"
 
 
@@ -215,7 +215,7 @@ def replace(file: Path, name: str, text: str) -> None:
 def _machine(content: Content) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     return (
-        f"Measured on {content['date']} on {content['cores']} cores of an {content['processor']}, Python "
+        f"Measured on {content['date']} on {_hardware(content)}, Python "
         f"{content['python']}, {versions} (`benchmarks/results/{content['file']}`).\n"
     )
 
@@ -233,8 +233,7 @@ def _short(content: Content, found: pd.DataFrame) -> str:
         for key, row in rows.iterrows()
     ]
     return (
-        f"On {content['cores']} cores of an {content['processor']} ({content['date']}):\n\n"
-        f"{head}|---|---|{'---|' * len(peers)}---|\n{''.join(lines)}\n"
+        f"On {_hardware(content)} ({content['date']}):\n\n{head}|---|---|{'---|' * len(peers)}---|\n{''.join(lines)}\n"
     )
 
 

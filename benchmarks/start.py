@@ -21,12 +21,7 @@ REPEATS = 5
 STAGE = [sys.executable, "-m", "stages.train", "mini"]
 IMPORTED_AFTER = 15
 """Seconds after which the warm process has imported everything."""
-WARM = f"""
-import subprocess, sys, time
-time.sleep({IMPORTED_AFTER})
-from benchmarks.start import measured
-print(measured())
-"""
+CODE = "import sys, time; from benchmarks.start import measured; time.sleep(float(sys.argv[1])); print(measured())"
 
 
 def main() -> None:
@@ -37,10 +32,10 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "stages.prepare", "mini"], cwd=folder, env=environment, check=True)
         found = {}
         for name, command in {"cold": [], "warm": [sys.executable, "-m", "stages.warm"]}.items():
-            code = WARM if command else "from benchmarks.start import measured\nprint(measured())"
+            waits = str(IMPORTED_AFTER if command else 0)
             said = subprocess.run(
-                [*command, sys.executable, "-c", code], cwd=folder, env=environment, check=True, capture_output=True,
-                text=True,
+                [*command, sys.executable, "-c", CODE, waits], cwd=folder, env=environment, check=True,
+                capture_output=True, text=True,
             ).stdout  # fmt: skip
             found[name] = [float(number) for number in said.strip().splitlines()[-1].strip("[]").split(",")]
             print(f"{name}: {statistics.median(found[name]):.2f} s", flush=True)

@@ -198,7 +198,7 @@ def _data(work: Work, folder: Path) -> Path | None:
         except PipelineError as error:
             print(f"{work.study} is left out: {error}")
             return None
-        train, validation = dataset.train, dataset.validation
+        train, validation, *_ = dataset.split(0)
         np.savez(file, train_x=train.x, train_y=train.y, validation_x=validation.x, validation_y=validation.y)
     return file
 

@@ -113,8 +113,8 @@ def connected(probe: Probe, shape: tuple[int, ...]) -> None:
 def main() -> None:
     """Print all three."""
     dataset = prepare(load_params().study("digits").data)
-    x = dataset.train.x.astype(np.float64)
-    probe = Probe(x[:SAMPLES], dataset.train.y[:SAMPLES], float(np.square(x).mean()), SEEDS)
+    x = dataset.split(0).train.x.astype(np.float64)
+    probe = Probe(x[:SAMPLES], dataset.split(0).train.y[:SAMPLES], float(np.square(x).mean()), SEEDS)
     initializers.SMALL = 10**6  # draws of every seed are kept: they take longer than the networks
     connected(probe, dataset.card.shape)
     kept(probe, Critical())

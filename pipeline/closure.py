@@ -27,6 +27,10 @@ WITHOUT = {
 """Files and folders that no result depends on, though stages import them, and why; nor on what they alone import."""
 
 
+MOST = 0.7
+"""Share of a folder's files from which on a stage depends on the folder."""
+
+
 @lru_cache
 def closure(start: str, root: Path = ROOT) -> frozenset[str]:
     """Return a file and all files of the project that it needs, as paths from the root.
@@ -71,12 +75,15 @@ def code_digest(start: str) -> str:
 
 
 def dependencies(start: str, root: Path = ROOT) -> list[str]:
-    """Return a closure as ``dvc.yaml`` lists it: a folder of which every file belongs to it, else its files."""
+    """Return a closure as ``dvc.yaml`` lists it: a folder of which `MOST` files belong to it, else its files.
+
+    DVC writes its lock anew after every stage, which takes longer the more it lists.
+    """
     files = closure(start, root)
     listed: set[str] = set()
     for file in files:
         folders = [str(parent) for parent in Path(file).parents if len(parent.parts) > 1]
-        whole = [folder for folder in folders if _files_in(root / folder, root) <= files]
+        whole = [folder for folder in folders if _share(_files_in(root / folder, root), files) >= MOST]
         listed.add(min(whole, key=len) if whole else file)
     return sorted(listed)
 
@@ -126,6 +133,10 @@ def _modules(name: str, root: Path) -> Iterator[str]:
 def _files_in(folder: Path, root: Path) -> set[str]:
     inside = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {str(path.relative_to(root)) for path in inside}
+
+
+def _share(some: set[str], of: frozenset[str]) -> float:
+    return len(some & of) / len(some)
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.axes.optimizers import OPTIMIZERS
 from pipeline.axes.regularizers import REGULARIZERS
 
+TUNED = 0.0
+"""The learning rate of a cell whose rate is yet to be tuned."""
+
 
 class Cell(NamedTuple):
     """One level on every axis, in its canonical spelling."""

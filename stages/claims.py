@@ -8,13 +8,13 @@ import pandas as pd
 from pipeline.config import load_params, load_study
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables
-from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
+from pipeline.evaluation.claims.ledger import as_effects, as_metrics, as_table, keep_ledger
 from pipeline.strict_json import save_json
 from stages import REPORT, RESULTS, run
 
 
 def main() -> None:
-    """Write ``report/claims.json`` and ``report/findings.parquet``."""
+    """Write ``report/claims.json``, ``report/findings.parquet`` and ``report/effects.parquet``."""
     params = load_params()
     studies = {}
     for name in params.run:
@@ -22,11 +22,11 @@ def main() -> None:
         studies[name] = StudyTables(load_study(RESULTS / name), networks, history, layers, transfer)
     evidence = Evidence(studies, Probes(*_tables(RESULTS / "probes", *Probes._fields)))
     ledger = keep_ledger(CLAIMS, evidence)
-    metrics = as_metrics(ledger)
     REPORT.mkdir(exist_ok=True)
-    save_json(metrics, REPORT / "claims.json")
+    save_json(as_metrics(ledger), REPORT / "claims.json")
     as_table(ledger).to_parquet(REPORT / "findings.parquet", index=False)
-    counts = Counter(entry["verdict"] for entry in metrics.values())
+    as_effects(ledger).to_parquet(REPORT / "effects.parquet", index=False)
+    counts = Counter(entry.verdict for entry in ledger)
     print("claims: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
 
 

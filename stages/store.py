@@ -11,8 +11,10 @@ from pipeline.errors import DataError, ParamsError
 from pipeline.experiments.transfer.run import Experiment
 from pipeline.training.devices import device_name
 from pipeline.training.recipe import resolve
+from pipeline.training.results import load_results
 from pipeline.training.store import NetworkStore
-from stages import PREPARED, run
+from pipeline.training.study import recorded_recipes
+from stages import PREPARED, RESULTS, run
 
 
 def main(*words: str) -> None:
@@ -31,7 +33,10 @@ def main(*words: str) -> None:
             dataset = data.load(PREPARED / name)
         except DataError:
             continue  # a study that was never prepared has no networks
-        wanted = {name: {recipe.key for recipe in resolve(study, params, dataset.card, device).values()}}
+        recipes = {*resolve(study, params, dataset.card, device).values()}
+        if (RESULTS / name / "tuning.parquet").is_file():  # its learning rates are known
+            recipes |= recorded_recipes(study, params, dataset.card, load_results(RESULTS / name))
+        wanted = {name: {recipe.key for recipe in recipes}}
         for experiment, transfer in params.transfer.get(name, {}).items():
             title = f"{name}, {experiment}"
             wanted[title] = Experiment(title, params, dataset, transfer, store).keys

@@ -10,7 +10,7 @@ from stages import PREPARED, RESULTS, run
 
 
 def main(title: str) -> None:
-    """Write ``results/<study>``: networks, history, layers, timings, platform, study."""
+    """Write ``results/<study>``: networks, history, hits, layers, timings, tuning, platform, study."""
     params = load_params()
     study = params.study(title)
     results = train_networks(title, study, params, data.load(PREPARED / title), study.networks(), NetworkStore())

@@ -65,7 +65,9 @@ def build(
         NORMALIZATIONS.parse(normalization), REGULARIZERS.parse(regularization),
     )  # fmt: skip
     seeds = range(len(initializers)) if seeds is None else seeds
-    return build_networks(design, [INITIALIZERS.parse(name) for name in initializers], seeds, input_square)
+    return build_networks(
+        design, [INITIALIZERS.parse(name) for name in initializers], seeds, [input_square] * len(seeds)
+    )
 
 
 def recipes(networks: Sequence[Network], study: Study, params: Params, dataset: Dataset) -> list[Recipe]:

@@ -111,7 +111,7 @@ def test_a_new_level_is_one_entry(params, tmp_path, capsys) -> None:
     assert found["champion"]["reproduced"] == "bit for bit"
     assert found["champion"][axis] == level
     plain = load_champion(folder)
-    assert plain(torch.from_numpy(dataset.test.x)).shape == (360, 10)
+    assert plain(torch.from_numpy(dataset.split(0).test.x)).shape == (360, 10)
     evaluation = evaluate(params, dataset.card, results, found)
     assert level in set(evaluation.levels[evaluation.levels["axis"] == axis]["level"])
     transfer = pd.DataFrame()

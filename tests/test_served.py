@@ -296,9 +296,9 @@ def test_it_is_served_by_its_own_requirements_beside_another_pipeline(served, mo
 )
 def test_onnx_gives_what_torch_gives(activation: str, placement: str, digits: Dataset) -> None:
     stack = build((64, 12, 9, 10), activation, placement, ["he_normal"] * 2, [3, 4])
-    stack(torch.from_numpy(digits.train.x).expand(2, -1, -1))  # moves batch norm's averages
+    stack(torch.from_numpy(digits.split(0).train.x).expand(2, -1, -1))  # moves batch norm's averages
     network = stack.unstack(1)
-    scaler = digits.card.scaler
+    scaler = digits.split(0).scaler
     written = to_onnx(network, scaler)
     raw = np.random.default_rng(0).integers(0, 17, size=(7, 64)).astype(float)
     (given,) = onnxruntime.InferenceSession(written).run(None, {"features": raw})

@@ -28,6 +28,7 @@ from pipeline.compiled.program import (
     starts,
 )
 from pipeline.networks.build import build_networks
+from pipeline.networks.parts import StackedPart
 from pipeline.networks.stack import Design, StackedNetwork
 
 Numbers = NDArray[np.float32]
@@ -65,14 +66,15 @@ def prepare() -> None:
     mlp, relu, none = ARCHITECTURES.parse("mlp"), ACTIVATIONS.parse("relu"), NORMALIZATIONS.parse("none")
     design = Design((2,), (2,), 2, mlp, relu, none, regularizers.NoRegularizer())
     engine = Engine(
-        build_networks(design, [INITIALIZERS.parse("he_normal")], [0], 1.0),
+        build_networks(design, [INITIALIZERS.parse("he_normal")], [0], [1.0]),
         Learning(optimizers.SGD(), regularizers.NoRegularizer(), [clipping.NoClipping()], 1),
     )
-    x, y = torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
+    part = StackedPart([np.zeros((1, 2), np.float32)], [np.zeros(1, np.int64)], [0])
+    order = torch.zeros(1, 1, dtype=torch.int64)
     alive, down = torch.ones(1, dtype=torch.bool), torch.zeros(1, 1, 1)
-    engine.train(x, y, y[None], alive, down, {}, 0, (False, False, False))
-    engine.score(x, y, 1)
-    engine.observe(x, y, (0.0, 0.0))
+    engine.train(part, order, alive, down, {}, 0, (False, False, False))
+    engine.score(part, 1)
+    engine.observe(part, 1, (0.0, 0.0))
 
 
 class Learning(NamedTuple):
@@ -119,8 +121,7 @@ class Engine:
 
     def train(
         self,
-        x: Tensor,
-        y: Tensor,
+        part: StackedPart,
         order: Tensor,
         alive: Tensor,
         down: Tensor,
@@ -131,8 +132,7 @@ class Engine:
         """Train an epoch; weights, moving averages and moments change in place.
 
         Args:
-            x: ``[sample, feature]``.
-            y: ``[sample]`` or ``[network, sample]``: labels.
+            part: the training samples.
             order: ``[network, place]``: samples.
             alive: ``[network]``; it changes.
             down: ``[network, 1, 1]``: minus the learning rate.
@@ -154,12 +154,11 @@ class Engine:
             np.zeros((size, 4, matrices), np.float32),
         )
         memory, logits = _memory(program, min(batch, count)), (program.logits, program.outputs)
-        samples, labels, orders, living = x.numpy(), y.numpy(), order.numpy(), alive.numpy()
+        orders, living = order.numpy(), alive.numpy()
         for network, one in enumerate(stack):
             seen.losses[network], seen.correct[network], living[network] = epoch.train(
                 program.instructions, program.tensors, logits, program.input, memory, one, how,
-                self.clipping[network], self.threshold[network], living[network], samples,
-                labels if labels.ndim == 1 else labels[network], orders[network],
+                self.clipping[network], self.threshold[network], living[network], *part.of(network), orders[network],
                 epoch.Watch(*watch, seen.first[network], seen.last[network]),
             )  # fmt: skip
         self._take_back(parameters, state, stack)
@@ -167,24 +166,22 @@ class Engine:
             layer.step += steps
         return seen
 
-    def score(self, x: Tensor, y: Tensor, rows: int) -> tuple[Numbers, NDArray[np.int64]]:
-        """Return each network's mean loss and how many samples it gets right.
+    def score(self, part: StackedPart, rows: int) -> tuple[Numbers, NDArray[np.uint8]]:
+        """Return each network's mean loss, and ``[network, sample]``: 1 where it is right, else 0.
 
         Args:
-            x: ``[sample, feature]``.
-            y: ``[sample]``: labels.
+            part: the samples.
             rows: samples at a time.
         """
         program = record(self.networks)
         size = self.networks.networks
-        losses, correct = np.zeros(size, np.float32), np.zeros(size, np.int64)
-        memory, logits = _memory(program, min(rows, len(y)), training=False), (program.logits, program.outputs)
-        samples, labels = x.numpy(), y.numpy()
+        losses, hits = np.zeros(size, np.float32), np.zeros((size, len(part)), np.uint8)
+        memory, logits = _memory(program, min(rows, len(part)), training=False), (program.logits, program.outputs)
         for network, one in enumerate(self._stack(list(self.networks.parameters()))):
-            losses[network], correct[network] = epoch.score(
-                program.instructions, logits, program.input, memory, one, samples, labels
+            losses[network], _ = epoch.score(
+                program.instructions, logits, program.input, memory, one, *part.of(network), hits[network]
             )
-        return losses, correct
+        return losses, hits
 
     def _stack(
         self, parameters: Sequence[Tensor], state: Mapping[Tensor, dict[str, Tensor]] = {}, down: Tensor | None = None
@@ -235,25 +232,35 @@ class Engine:
                 tensor.copy_(moving[:, start:end].reshape(tensor.shape))
                 start = end
 
-    def observe(self, x: Tensor, y: Tensor, flat: tuple[float, float]) -> Numbers:
+    def observe(self, part: StackedPart, count: int, flat: tuple[float, float]) -> Numbers:
         """Return what samples show of each hidden layer, ``[measure, network, layer]``; see `observe`.
 
         Args:
-            x: ``[sample, feature]``.
-            y: ``[sample]``: labels.
+            part: the samples.
+            count: of these, how many, the first ones.
             flat: below and above what the activation is flat.
         """
         program = record(self.networks)
         sites = np.array(program.sites)
-        memory, logits = _memory(program, len(y)), (program.logits, program.outputs)
-        samples, labels, bounds = x.numpy(), y.numpy(), np.array(flat, np.float32)
+        memory, logits = _memory(program, min(count, len(part))), (program.logits, program.outputs)
+        bounds = np.array(flat, np.float32)
         stack, how = self._stack(list(self.networks.parameters())), self._rules(0, 1)
         seen = np.zeros((len(stack), 6, len(sites)), np.float32)
-        for one, shown in zip(stack, seen, strict=True):
+        for network, (one, shown) in enumerate(zip(stack, seen, strict=True)):
+            x, y = part.of(network)
             epoch.observe(
-                program.instructions, sites, logits, program.input, memory, one, how, samples, labels,
-                bounds, shown,
-            )  # fmt: skip
+                program.instructions,
+                sites,
+                logits,
+                program.input,
+                memory,
+                one,
+                how,
+                x[:count],
+                y[:count],
+                bounds,
+                shown,
+            )
         return seen.transpose(1, 0, 2)
 
     def _rules(self, taken: int, steps: int) -> rules.Rules:
@@ -314,7 +321,7 @@ def _memory(program: Program, rows: int, training: bool = True) -> Memory:
     sizes = (rows * program.columns, rows * program.columns, rows * widest, rows * program.outputs, rows, rows)
     block = max(BLOCK_SIZE, BLOCK_ROWS * widest)
     values, gradients, scratch, terms, totals, losses, one = (np.zeros(size, np.float32) for size in (*sizes, block))
-    return Memory(values, gradients, scratch, terms, totals, losses, one, rows, training)
+    return Memory(values, gradients, scratch, terms, totals, losses, np.zeros(rows, np.uint8), one, rows, training)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def _loss(memory: Memory, logits: Any, rows: int, targets: Any, scratch: Any) ->
     given = matrix(memory.values, logits[0] * memory.rows, rows, outputs)
     terms = matrix(memory.terms, 0, rows, outputs)
     totals, losses = vector(memory.totals, 0, rows), vector(memory.losses, 0, rows)
-    right = layers.cross_entropy(given, targets, terms, totals, losses)
+    right = layers.cross_entropy(given, targets, terms, totals, losses, vector(memory.right, 0, rows))
     return tree_sum(losses, scratch), right
 
 
@@ -219,7 +219,7 @@ def _clip(tensors: Any, one: One, clipping: int, threshold: Any, scratch: Any) -
 
 
 @entry
-def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: Any, y: Any) -> Any:
+def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: Any, y: Any, hits: Any) -> Any:
     """Score a network.
 
     Args:
@@ -230,6 +230,7 @@ def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: An
         one: the network.
         x: ``[sample, feature]``.
         y: ``[sample]``: the labels.
+        hits: takes 1 for each sample that it gets right, else 0.
 
     Returns:
         its mean loss, and how many samples it gets right.
@@ -245,6 +246,7 @@ def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: An
         forward(program, memory, rows, one, begin)
         correct += _loss(memory, logits, rows, vector(y, begin, rows), scratch)[1]
         copy(memory.losses, vector(losses, begin, rows))
+        copy(memory.right, vector(hits, begin, rows))
     return tree_sum(losses, scratch) / np.float32(y.size), correct
 
 

@@ -164,7 +164,7 @@ def kept_mask(key: Any, step: Any, rate: Any, out: Any) -> None:
 
 
 @inner
-def cross_entropy(logits: Any, labels: Any, terms: Any, totals: Any, losses: Any) -> int:
+def cross_entropy(logits: Any, labels: Any, terms: Any, totals: Any, losses: Any, right: Any) -> int:
     """Write each row's cross-entropy, in nats; return how many rows have their largest logit at their label.
 
     Args:
@@ -173,6 +173,7 @@ def cross_entropy(logits: Any, labels: Any, terms: Any, totals: Any, losses: Any
         terms: takes exp(logit - the row's largest).
         totals: takes their sums.
         losses: takes the cross-entropies.
+        right: takes 1 for each row that is right, else 0.
     """
     rows, classes = logits.shape
     correct = 0
@@ -181,7 +182,8 @@ def cross_entropy(logits: Any, labels: Any, terms: Any, totals: Any, losses: Any
         for one in range(1, classes):
             if logits[row, one] > logits[row, largest]:
                 largest = one
-        correct += largest == labels[row]
+        right[row] = largest == labels[row]
+        correct += right[row]
         for one in range(classes):
             terms[row, one] = logits[row, one] - logits[row, largest]
         losses[row] = terms[row, labels[row]]

@@ -50,6 +50,8 @@ class Memory(NamedTuple):
     """``[row]``."""
     losses: Any
     """``[row]``."""
+    right: Any
+    """``[row]``: 1 where the largest logit is the label's."""
     block: Any
     """Takes the gradient of a block of a weight matrix."""
     rows: int

@@ -5,6 +5,7 @@ import sys
 from pipeline.config.load import load_params
 from pipeline.console import speak_plainly
 from pipeline.errors import ParamsError
+from pipeline.grid import TUNED
 
 
 def main() -> int:
@@ -16,7 +17,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     for name in params.run:
-        print(f"{name}: {len(params.studies[name].networks()):,} networks")
+        networks = params.studies[name].networks()
+        tuned = len({network.cell for network in networks if network.cell.learning_rate == TUNED})
+        print(f"{name}: {len(networks):,} networks" + (f", {tuned:,} learning rates to find" if tuned else ""))
     return 0
 
 

@@ -15,19 +15,29 @@ DIGITS_CLASSES = tuple("0123456789")
 FASHION_MNIST_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-CLASSES = {"digits": DIGITS_CLASSES, "fashion_mnist": FASHION_MNIST_CLASSES}
+CLASSES = {
+    "digits": DIGITS_CLASSES,
+    "breast_cancer": ("malignant", "benign"),
+    "wine": ("class_0", "class_1", "class_2"),
+    "fashion_mnist": FASHION_MNIST_CLASSES,
+}
 """Of the datasets whose classes are known before they are read."""
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class StratifiedSplit(Frozen):
-    """Shares of the samples, drawn by scikit-learn so that every class keeps its share."""
+    """Shares of the samples, drawn so that every class keeps its share: for each seed of a grid anew.
+
+    What a network comes to depends on which samples it learns from, as it does on its initial weights.
+    """
 
     kind: Literal["stratified"]
     validation: Fraction
     test: Fraction
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seeds_per_split: Annotated[int, Field(ge=1, le=2**32)] = 1
+    """1: every seed of a grid has a split of its own. 5: seeds 0 to 4 share one, 5 to 9 the next."""
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> "StratifiedSplit":
@@ -45,9 +55,9 @@ class OfficialSplit(Frozen):
 
 
 class BundledData(Frozen):
-    """A dataset that the project knows by name."""
+    """A dataset that comes with scikit-learn."""
 
-    source: Literal["digits"]
+    source: Literal["digits", "breast_cancer", "wine"]
     scaling: Scaling
     split: StratifiedSplit
 
@@ -92,6 +102,58 @@ class SequenceData(Frozen):
         return self
 
 
+class TeacherData(Frozen):
+    """Points that a teacher network of random weights has named: a student of its depth can be right on all of them.
+
+    Points are from U(-1, 1). The teacher has ReLU units and one output, whose range is cut into ``classes`` parts of
+    equally many samples.
+    """
+
+    source: Literal["teacher"]
+    depth: Annotated[int, Field(ge=1, le=100)]
+    """Hidden layers of the teacher."""
+    features: Annotated[int, Field(ge=1, le=1_000)]
+    """The teacher's hidden layers are as wide."""
+    classes: Annotated[int, Field(ge=2, le=100)]
+    samples: Annotated[int, Field(ge=10, le=10_000_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    scaling: Scaling
+    split: StratifiedSplit
+
+
+class SpiralsData(Frozen):
+    """Spirals in a plane, one arm for each class (Lang & Witbrock 1988): the more turns, the harder to tell apart."""
+
+    source: Literal["spirals"]
+    turns: Annotated[float, Field(gt=0, le=100)]
+    noise: Annotated[float, Field(ge=0, le=1)]
+    """Each coordinate is off by U(-noise, noise); the arms end at a distance of 1 from the middle."""
+    classes: Annotated[int, Field(ge=2, le=100)]
+    samples: Annotated[int, Field(ge=10, le=10_000_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    scaling: Scaling
+    split: StratifiedSplit
+
+
+class ParityData(Frozen):
+    """Words of -1 and 1, by whether the first ``bits`` have an even number of -1: no fewer of them tell anything."""
+
+    source: Literal["parity"]
+    bits: Annotated[int, Field(ge=1, le=60)]
+    features: Annotated[int, Field(ge=1, le=1_000)]
+    """All bits; those after the first ``bits`` are noise."""
+    samples: Annotated[int, Field(ge=10, le=10_000_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    scaling: Scaling
+    split: StratifiedSplit
+
+    @model_validator(mode="after")
+    def _has_its_bits(self) -> "ParityData":
+        if self.bits > self.features:
+            raise fault(f"bits: found {self.bits}; allowed: at most {self.features}, the features")
+        return self
+
+
 class TableData(Frozen):
     """A CSV, Parquet or NPZ file of the user's, in ``data/tables/``.
 
@@ -119,17 +181,35 @@ class TableData(Frozen):
         return self
 
 
-Data = Annotated[BundledData | FashionData | SequenceData | TableData, Field(discriminator="source")]
+AnyData = BundledData | FashionData | SequenceData | TeacherData | SpiralsData | ParityData | TableData
+Data = Annotated[AnyData, Field(discriminator="source")]
 
 
-def steps_of(data: BundledData | FashionData | SequenceData | TableData) -> tuple[int, int] | None:
+def steps_of(data: AnyData) -> tuple[int, int] | None:
     """Return how many steps a recurrent network may read, at least and at most; ``None`` where there are none."""
     match data:
-        case BundledData():
+        case BundledData(source="digits"):
             return 8, 8
         case FashionData():
             return 28, 28
         case SequenceData():
             return (2 if data.task == "recall" else data.steps), data.steps
-        case TableData():
+        case _:
             return None
+
+
+def dataset_name(data: AnyData) -> str:
+    """Return what a dataset is called, whichever way it is scaled and split."""
+    match data:
+        case SequenceData():
+            return f"{data.task} of {data.steps} steps"
+        case TeacherData():
+            return f"teacher of {data.depth} layers"
+        case SpiralsData():
+            return f"spirals of {data.turns:g} turns"
+        case ParityData():
+            return f"parity of {data.bits} bits"
+        case TableData():
+            return PurePosixPath(data.path).stem
+        case _:
+            return data.source

@@ -52,7 +52,7 @@ def parse_params(raw: object) -> Params:
     _refuse_unwritable(raw)
     try:
         # JSON's rules, not Python's: a YAML list may fill a tuple, while '0.1' still fills no number.
-        return Params.model_validate_json(json.dumps(raw, default=str))
+        return Params.model_validate_json(json.dumps(raw, default=str)).seeded()
     except ValidationError as error:
         raise ParamsError(faults_of(error, Params)) from None
 

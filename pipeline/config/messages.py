@@ -10,10 +10,10 @@ from pipeline.errors import SHOWN, did_you_mean
 
 # Where pydantic puts the branch it took of a union into an error's path: after which key, which words.
 UNIONS: dict[int | str | None, set[int | str]] = {
-    "data": {"digits", "fashion_mnist", "sequences", "table"},
+    "data": {"digits", "breast_cancer", "wine", "fashion_mnist", "sequences", "teacher", "spirals", "parity", "table"},
     "split": {"stratified", "official"},
 }
-SCALARS = {"int", "str"}
+SCALARS = {"int", "str", "float"}
 
 
 def faults_of(error: ValidationError, root: type[BaseModel]) -> str:

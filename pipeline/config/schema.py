@@ -22,6 +22,8 @@ RESERVED = {"probes", "claims"}
 """Names that no study may have: a folder of results, an experiment of MLflow."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What studies and transfer experiments may be called: names of folders, of DVC's keys, words on a command line."""
+RATES = tuple(float(f"{digit}e{power}") for power in range(-6, 3) for digit in (1, 3))
+"""Learning rates that are tried where they are tuned: about evenly spaced in their logarithm."""
 MOST_WORKERS = 1024
 MOST_STACKED = 1_000_000
 """Networks in a stack."""
@@ -70,6 +72,22 @@ class Health(Frozen):
     verdicts: Verdicts
 
 
+def _from_the_ladder(rate: float) -> float:
+    if rate in RATES:
+        return rate
+    raise fault(
+        f"is not one of the rates that are tried; allowed: {', '.join(f'{rate:g}' for rate in RATES)}",
+        "names_the_value",
+    )
+
+
+class Tuning(Frozen):
+    """How the learning rates of a grid are found that are ``tuned``; see `pipeline.training.tuning`."""
+
+    seeds: Annotated[int, Field(ge=1, le=1000)]
+    rates: Values[Annotated[float, AfterValidator(_from_the_ladder)]]
+
+
 class Propagation(Frozen):
     """The measurement at initialisation, and when it bears the theory out."""
 
@@ -102,8 +120,11 @@ class Params(Frozen):
     """The whole of ``params.yaml``."""
 
     run: Values[str]
+    base_seed: Annotated[int, Field(ge=0, lt=2**30)]
+    """Added to every seed of grids and transfer experiments, once the file is read."""
     compute: Compute
     health: Health
+    tuning: Tuning
     propagation: Propagation
     evaluation: Evaluation
     studies: Annotated[dict[str, Study], Field(min_length=1)]
@@ -169,3 +190,12 @@ class Params(Frozen):
         if name not in self.studies:
             raise ParamsError(f"{name!r} is not a study of params.yaml{did_you_mean(name, self.studies)}")
         return self.studies[name]
+
+    def seeded(self) -> "Params":
+        """Return the parameters with `base_seed` added to every seed."""
+        studies = {name: study.with_base_seed(self.base_seed) for name, study in self.studies.items()}
+        transfer = {
+            study: {name: one.with_base_seed(self.base_seed) for name, one in experiments.items()}
+            for study, experiments in self.transfer.items()
+        }
+        return self.model_copy(update={"studies": studies, "transfer": transfer})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.axes.activations import ACTIVATIONS
 from pipeline.axes.architectures import ARCHITECTURES, Architecture
@@ -16,7 +16,7 @@ from pipeline.axes.optimizers import OPTIMIZERS
 from pipeline.axes.regularizers import REGULARIZERS
 from pipeline.config.base import Frozen, Hidden, HiddenLevel, Values, fault, level_of, some_once
 from pipeline.config.data import Data, steps_of
-from pipeline.grid import AXES, AXIS, Cell, Network, spell_widths, widths_of
+from pipeline.grid import AXES, AXIS, TUNED, Cell, Network, spell_widths, widths_of
 
 MOST_NETWORKS = 1_000_000
 """Of a block of a grid."""
@@ -29,7 +29,21 @@ Clipping = Annotated[str, level_of(CLIPPINGS)]
 BatchSize = Annotated[int, Field(ge=2, le=2**31)]
 Precision = Literal["float32", "bfloat16-mixed", "float16-mixed", "tf32"]
 LearningRate = Annotated[float, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seed = Annotated[int, Field(ge=0, lt=2**30)]
+"""``base_seed`` is added to it."""
+
+
+def _rate_or_tuned(rate: float | str) -> float | str:
+    if rate == "tuned" or (isinstance(rate, float) and rate > 0):
+        return rate
+    raise fault("is not a learning rate; allowed: numbers above 0, or tuned", "names_the_value")
+
+
+def _tuned_alone(rates: object) -> object:
+    return ("tuned",) if rates == "tuned" else tuple(rates) if isinstance(rates, list) else rates
+
+
+LearningRates = Annotated[Values[Annotated[float | str, AfterValidator(_rate_or_tuned)]], BeforeValidator(_tuned_alone)]
 
 
 class Training(Frozen):
@@ -58,7 +72,8 @@ class GridBlock(Frozen):
     batch_size: Values[BatchSize] | None = None
     train_fraction: Values[Annotated[float, Field(gt=0, le=1)]] = (1.0,)
     label_noise: Values[Annotated[float, Field(ge=0, le=1)]] = (0.0,)
-    learning_rate: Values[LearningRate]
+    learning_rate: LearningRates
+    """``tuned``: each setting's own, see `Tuning`."""
     seed: Values[Seed]
 
     @model_validator(mode="after")
@@ -74,7 +89,8 @@ class GridBlock(Frozen):
         Args:
             of_study: the study's level on axes that the block need not name.
         """
-        return {axis: getattr(self, axis) or (of_study[axis],) for axis in AXES}
+        found = {axis: getattr(self, axis) or (of_study[axis],) for axis in AXES}
+        return found | {"learning_rate": tuple(TUNED if rate == "tuned" else rate for rate in self.learning_rate)}
 
     def networks(self, of_study: dict[str, Any]) -> Iterator[Network]:
         """Yield every network of the block; arguments as in `levels`."""
@@ -132,6 +148,14 @@ class Study(Frozen):
         return tuple(axis for axis in AXES if len(levels[axis]) > 1)
 
     def networks(self) -> list[Network]:
-        """Return every network that some block names, once, sorted by its axes and seed."""
+        """Return every network that some block names, once, sorted by its axes and seed.
+
+        Where its rate is to be tuned it stands at `TUNED`.
+        """
         own = self.own_levels
         return sorted({network for block in self.grid for network in block.networks(own)})
+
+    def with_base_seed(self, base: int) -> "Study":
+        """Return the study with a number added to every seed of its grid."""
+        blocks = [block.model_copy(update={"seed": tuple(base + seed for seed in block.seed)}) for block in self.grid]
+        return self.model_copy(update={"grid": tuple(blocks)})

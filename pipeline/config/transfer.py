@@ -72,3 +72,7 @@ class Transfer(Frozen):
                 "training"
             )
         return self
+
+    def with_base_seed(self, base: int) -> "Transfer":
+        """Return the experiment with a number added to every seed."""
+        return self.model_copy(update={"seed": tuple(base + seed for seed in self.seed)})

@@ -1,23 +1,28 @@
-"""A prepared dataset: scaled arrays in safetensors, and a card that says what they are."""
+"""A prepared dataset: its samples in safetensors, a card that says what they are, and how each seed splits them."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
+from pipeline.config.data import OfficialSplit, Scaling, StratifiedSplit
 from pipeline.data.samples import ClassType
+from pipeline.data.scaling import Scaler, fit_scaler
 from pipeline.errors import DataError
 
 ARRAYS_FILE = "arrays.safetensors"
 CARD_FILE = "card.json"
 PARTS = ("train", "validation", "test")
+
+Indices = NDArray[np.int64]
 
 
 class Part(NamedTuple):
@@ -29,29 +34,25 @@ class Part(NamedTuple):
     """``[sample]``, the label."""
 
 
-class Scaler(BaseModel):
-    """(x - shift) / factor, feature by feature."""
+class Split(NamedTuple):
+    """A dataset, split and scaled."""
 
-    model_config = ConfigDict(frozen=True)
-
-    shift: tuple[float, ...]
-    factor: tuple[float, ...]
-
-    def __call__(self, features: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Return samples ``[sample, feature]`` scaled: in float64, and then rounded to float32."""
-        scaled: NDArray[np.float64] = (features - np.array(self.shift)) / np.array(self.factor)
-        return scaled.astype(np.float32)
+    train: Part
+    validation: Part
+    test: Part
+    scaler: Scaler
+    """Fitted to the training part: what brought the source's own units to those of the parts."""
 
 
-class About(BaseModel):
-    """What the samples of a dataset are, whichever part they are in."""
+class Card(BaseModel):
+    """What is known of a prepared dataset, whichever way it is split."""
 
     model_config = ConfigDict(frozen=True)
 
     source: str
-    scaling: str
-    scaler: Scaler
-    """What brought the source's own units to those of the parts."""
+    scaling: Scaling
+    largest: float | None
+    """The largest value that a feature can take, where the source sets one."""
     names: tuple[str, ...]
     """Of the features."""
     shape: tuple[int, ...]
@@ -60,6 +61,18 @@ class About(BaseModel):
     """Each class's name, by label."""
     class_type: ClassType
     """What the source holds in place of these names."""
+    split: Annotated[OfficialSplit | StratifiedSplit, Field(discriminator="kind")]
+    samples: dict[str, int]
+    """Number of samples by part; every split has as many."""
+    class_counts: dict[str, tuple[int, ...]]
+    """Number of samples of each class, by part; every split has as many."""
+    sha256: str
+    """Of all arrays (their names, shapes and bytes) and of what this card says."""
+
+    @property
+    def features(self) -> int:
+        """How many there are."""
+        return len(self.names)
 
     @property
     def class_values(self) -> list[bool] | list[int] | list[float] | list[str]:
@@ -74,50 +87,86 @@ class About(BaseModel):
             case "str":
                 return list(self.classes)
 
+    def split_of(self, seed: int) -> int:
+        """Return the number of a seed's split: its own, unless seeds share one; 0 where the source has one for all."""
+        return seed // self.split.seeds_per_split if isinstance(self.split, StratifiedSplit) else 0
 
-class Card(About):
-    """What is known of a prepared dataset."""
+    def guess_accuracy(self, part: str) -> float:
+        """Return the accuracy, on a part, of always naming the training part's most frequent class."""
+        counts, training = self.class_counts[part], self.class_counts["train"]
+        return counts[training.index(max(training))] / sum(counts)
 
-    samples: dict[str, int]
-    """Number of samples by part."""
-    class_counts: dict[str, tuple[int, ...]]
-    """Number of samples of each class, by part."""
-    sha256: str
-    """Of all arrays (their names, shapes and bytes) and of what this card says."""
+
+class Dataset:
+    """A dataset's samples, and their splits.
+
+    A stratified split other than the first exchanges samples of one class for others: the parts of all splits have
+    equally many samples of each class.
+
+    Args:
+        features: ``[sample, feature]``, in the source's units.
+        labels: ``[sample]``.
+        places: by part, the samples that are in it, before they are exchanged.
+        card: what is known of them.
+    """
+
+    def __init__(
+        self, features: NDArray[np.generic], labels: NDArray[np.int64], places: Mapping[str, Indices], card: Card
+    ) -> None:
+        self.features, self.labels = np.ascontiguousarray(features), labels  # safetensors writes memory as it lies
+        self.places, self.card = dict(places), card
+        self._splits: dict[int, Split] = {}
 
     @property
-    def features(self) -> int:
-        """How many there are."""
-        return len(self.names)
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All that a dataset holds, by name."""
+        return {"features": self.features, "labels": self.labels, **self.places}
+
+    def split(self, number: int) -> Split:
+        """Return one of the splits; see `Card.split_of`."""
+        if number not in self._splits:
+            self._splits[number] = self.make(number)
+        return self._splits[number]
+
+    def make(self, number: int) -> Split:
+        """Split the samples, and scale them by what the training part alone says."""
+        places = self.exchanged(number)
+        scaler = fit_scaler(self.features[places["train"]], self.card.scaling, self.card.largest)
+        parts = {name: Part(scaler(self.features[own]), self.labels[own]) for name, own in places.items()}
+        return Split(**parts, scaler=scaler)
+
+    def exchanged(self, number: int) -> dict[str, Indices]:
+        """Return which samples are in each part of a split, in ascending order."""
+        if not isinstance(self.card.split, StratifiedSplit):
+            return self.places
+        draw = np.random.default_rng([self.card.split.seed, number])
+        other = np.arange(len(self.labels))
+        for label in range(len(self.card.classes)):
+            members = np.flatnonzero(self.labels == label)
+            other[members] = draw.permutation(members)
+        return {name: np.sort(other[own]) for name, own in self.places.items()}
 
 
-class Dataset(NamedTuple):
-    """A dataset, split and scaled."""
-
-    train: Part
-    validation: Part
-    test: Part
-    card: Card
-
-
-def describe(parts: dict[str, Part], about: About) -> Card:
-    """Return the card of the parts ``train``, ``validation`` and ``test``."""
-    card = Card(
-        **about.model_dump(include={*About.model_fields}),
-        samples={name: len(part.y) for name, part in parts.items()},
-        class_counts={
-            name: tuple(np.bincount(part.y, minlength=len(about.classes)).tolist()) for name, part in parts.items()
+def count(labels: NDArray[np.int64], places: Mapping[str, Indices], classes: int) -> dict[str, dict[str, object]]:
+    """Return a card's ``samples`` and ``class_counts``."""
+    return {
+        "samples": {name: len(own) for name, own in places.items()},
+        "class_counts": {
+            name: tuple(np.bincount(labels[own], minlength=classes).tolist()) for name, own in places.items()
         },
-        sha256="",
-    )
-    return card.model_copy(update={"sha256": _digest(_arrays(parts), card)})
+    }
+
+
+def seal(dataset: Dataset) -> Dataset:
+    """Return a dataset with its card's digest."""
+    digest = _digest(dataset.arrays, dataset.card)
+    return Dataset(dataset.features, dataset.labels, dataset.places, dataset.card.model_copy(update={"sha256": digest}))
 
 
 def save(dataset: Dataset, folder: Path) -> None:
     """Write a dataset into a folder: ``arrays.safetensors`` and ``card.json``."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = _arrays({name: getattr(dataset, name) for name in dataset.card.samples})
-    (folder / ARRAYS_FILE).write_bytes(to_bytes(arrays))
+    (folder / ARRAYS_FILE).write_bytes(to_bytes(dataset.arrays))
     (folder / CARD_FILE).write_text(_text_of(dataset.card), encoding="utf-8")
 
 
@@ -136,8 +185,7 @@ def load(folder: Path) -> Dataset:
         raise DataError(f"{folder}: damaged ({error}); delete the folder and run `dvc repro`") from error
     if _digest(arrays, card) != card.sha256:
         raise DataError(f"{folder}: damaged (its hash is not the card's); delete the folder and run `dvc repro`")
-    parts = {name: Part(arrays[f"{name}.x"], arrays[f"{name}.y"]) for name in card.samples}
-    return Dataset(**parts, card=card)
+    return Dataset(arrays["features"], arrays["labels"], {name: arrays[name] for name in PARTS}, card)
 
 
 def load_card(folder: Path) -> Card:
@@ -164,11 +212,7 @@ def _text_of(card: Card) -> str:
     return card.model_dump_json(indent=2) + "\n"
 
 
-def _arrays(parts: dict[str, Part]) -> dict[str, NDArray[np.generic]]:
-    return {f"{name}.{field}": getattr(part, field) for name, part in parts.items() for field in Part._fields}
-
-
-def _digest(arrays: dict[str, NDArray[np.generic]], card: Card) -> str:
+def _digest(arrays: Mapping[str, NDArray[np.generic]], card: Card) -> str:
     digest = hashlib.sha256(card.model_dump_json(exclude={"sha256"}).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())

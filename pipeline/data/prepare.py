@@ -1,51 +1,40 @@
-"""From a source's samples to a dataset: split, then scaled by what the training part alone says."""
+"""From a source's samples to a dataset that can be split and scaled."""
 
 import sys
-from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from pipeline.config.data import (
-    BundledData,
-    FashionData,
-    OfficialSplit,
-    Scaling,
-    SequenceData,
-    StratifiedSplit,
-    TableData,
-)
-from pipeline.data.dataset import About, Dataset, Part, Scaler, describe
+from pipeline.config.data import AnyData, OfficialSplit, StratifiedSplit
+from pipeline.data.dataset import PARTS, Card, Dataset, Indices, Split, count, seal
 from pipeline.data.samples import Samples
 from pipeline.data.sources import read
 from pipeline.errors import DataError
 
-Indices = NDArray[np.intp]
 
-
-def prepare(data: BundledData | FashionData | SequenceData | TableData) -> Dataset:
-    """Read, split and scale a study's data.
+def prepare(data: AnyData) -> Dataset:
+    """Read a study's data, and divide them into parts.
 
     Raises:
         DataError: the source is missing, damaged or unfit, or too small for its split.
     """
     samples = read(data)
-    indices = split_indices(samples, data.split)
-    scaler = fit_scaler(samples.features[indices["train"]], data.scaling, samples.largest)
-    parts = {name: Part(scaler(samples.features[chosen]), samples.labels[chosen]) for name, chosen in indices.items()}
-    _look_for_collapse(samples, parts.values())
-    about = About(
+    places = split_indices(samples, data.split)
+    card = Card(
         source=data.source,
         scaling=data.scaling,
-        scaler=scaler,
+        largest=samples.largest,
         names=samples.names,
         shape=samples.shape or (len(samples.names),),
         classes=samples.classes,
         class_type=samples.class_type,
+        split=data.split,
+        sha256="",
+        **count(samples.labels, places, len(samples.classes)),
     )
-    return Dataset(**parts, card=describe(parts, about))
+    dataset = seal(Dataset(samples.features, samples.labels, places, card))
+    _look_for_collapse(samples, dataset.split(0))
+    return dataset
 
 
 def split_indices(samples: Samples, split: OfficialSplit | StratifiedSplit) -> dict[str, Indices]:
@@ -82,36 +71,19 @@ def split_indices(samples: Samples, split: OfficialSplit | StratifiedSplit) -> d
     return {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)}
 
 
-def fit_scaler(train: NDArray[np.generic], scaling: Scaling, largest: float | None) -> Scaler:
-    """Fit a scaler to the training features ``[sample, feature]``, in float64.
-
-    ``standardize`` gives every feature mean 0 and standard deviation 1. ``unit`` brings features into [0, 1]: divided
-    by the largest value that the source allows (pixels / 255) where there is one, else feature by feature. A feature
-    that is constant keeps its unit.
-    """
-    if scaling == "unit" and largest is not None:
-        return Scaler(shift=(0.0,) * train.shape[1], factor=(largest,) * train.shape[1])
-    exact = train.astype(np.float64)
-    if scaling == "standardize":
-        standard = StandardScaler().fit(exact)
-        return Scaler(shift=standard.mean_.tolist(), factor=standard.scale_.tolist())
-    unit = MinMaxScaler().fit(exact)
-    return Scaler(shift=unit.data_min_.tolist(), factor=np.where(unit.data_range_ == 0, 1.0, unit.data_range_).tolist())
-
-
-def _look_for_collapse(samples: Samples, parts: Iterable[Part]) -> None:
+def _look_for_collapse(samples: Samples, split: Split) -> None:
     """Refuse a feature whose values are all one in 32 bits, and warn of one that loses most of them.
 
     Args:
         samples: as the source has them.
-        parts: the same samples, scaled.
+        split: the same samples, scaled.
 
     Raises:
         DataError: a feature that tells samples apart tells none apart when it is scaled.
     """
     if samples.features.dtype == np.uint8:
         return  # a few steps of a pixel cannot
-    scaled = np.concatenate([part.x for part in parts])
+    scaled = np.concatenate([getattr(split, name).x for name in PARTS])
     for name, values, kept in zip(samples.names, samples.features.T, scaled.T, strict=True):
         there, left = len(np.unique(values)), len(np.unique(kept))
         if 2 * left > there:

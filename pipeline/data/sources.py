@@ -4,22 +4,28 @@ import gzip
 import os
 import struct
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pooch
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from pipeline.config.data import (
     DIGITS_CLASSES,
     FASHION_MNIST_CLASSES,
+    AnyData,
     BundledData,
     FashionData,
+    ParityData,
     SequenceData,
+    SpiralsData,
     TableData,
+    TeacherData,
 )
 from pipeline.data.samples import Samples
 from pipeline.data.sequences import read_sequences
+from pipeline.data.synthetic import read_parity, read_spirals, read_teacher
 from pipeline.data.tables import read_table
 from pipeline.errors import DataError
 
@@ -33,7 +39,7 @@ FASHION_MNIST_MD5 = {
 }
 
 
-def read(data: BundledData | FashionData | SequenceData | TableData) -> Samples:
+def read(data: AnyData) -> Samples:
     """Read a source's samples.
 
     Raises:
@@ -42,8 +48,14 @@ def read(data: BundledData | FashionData | SequenceData | TableData) -> Samples:
     match data:
         case SequenceData():
             return read_sequences(data)
+        case TeacherData():
+            return read_teacher(data)
+        case SpiralsData():
+            return read_spirals(data)
+        case ParityData():
+            return read_parity(data)
         case BundledData():
-            return read_digits()
+            return read_digits() if data.source == "digits" else read_bundled(data.source)
         case FashionData():
             return read_fashion_mnist()
         case TableData():
@@ -61,6 +73,18 @@ def read_digits() -> Samples:
         "int",
         (8, 8),
         largest=16.0,
+    )
+
+
+def read_bundled(source: Literal["breast_cancer", "wine"]) -> Samples:
+    """Read scikit-learn's breast cancer (569 samples, 30 features, 2 classes) or wine (178, 13, 3)."""
+    bunch = {"breast_cancer": load_breast_cancer, "wine": load_wine}[source]()
+    return Samples(
+        bunch.data,
+        tuple(map(str, bunch.feature_names)),
+        bunch.target.astype(np.int64),
+        tuple(map(str, bunch.target_names)),
+        "str",
     )
 
 

@@ -1,9 +1,8 @@
-"""Cells: mean and interval over seeds, failures counted apart, and each cell's best learning rate."""
+"""Cells: mean and interval over seeds, how many failed, and each cell's best learning rate."""
 
 import math
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from pipeline.data import Card
@@ -43,25 +42,21 @@ def fixed_rate(networks: pd.DataFrame) -> float:
 def select_learning_rate(networks: pd.DataFrame, view: View) -> pd.DataFrame:
     """Return the rows at the view's learning rate: each setting's best one, or the fixed one.
 
-    The best has the fewest diverged, then the highest mean validation accuracy.
+    The best is the tuned one; else it has the highest mean validation accuracy, in which those that diverged are
+    guesses.
     """
     if view == "fixed":
         return networks[networks["learning_rate"] == fixed_rate(networks)]
-    lost = networks.assign(lost=networks["status"] != "trained").groupby(list(AXES), as_index=False)
-    cells = lost.agg(diverged=("lost", "sum"), val_accuracy_mean=("val_accuracy", "mean"))
+    cells = networks.groupby(list(AXES), as_index=False).agg(
+        tuned=("tuned", "first"), val_accuracy_mean=("val_accuracy", "mean")
+    )
     return networks.merge(best_rates(cells)[list(AXES)], on=list(AXES))
 
 
 def best_rates(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells whose learning rate is best for their setting."""
-    ranked = cells.sort_values(["diverged", "val_accuracy_mean", *AXES], ascending=[True, False, *[True] * len(AXES)])
+    ranked = cells.sort_values(["tuned", "val_accuracy_mean", *AXES], ascending=[False, False, *[True] * len(AXES)])
     return ranked.drop_duplicates(SETTING)
-
-
-def guess_accuracy(card: Card) -> float:
-    """Return the validation accuracy of always naming the most frequent class."""
-    counts = np.array(card.class_counts["validation"])
-    return float(counts.max() / counts.sum())
 
 
 def chance_limit(card: Card) -> float:
@@ -69,30 +64,36 @@ def chance_limit(card: Card) -> float:
 
     What always naming the most frequent class gets, and two standard errors more.
     """
-    share, samples = guess_accuracy(card), sum(card.class_counts["validation"])
+    share, samples = card.guess_accuracy("validation"), card.samples["validation"]
     return share + 2 * math.sqrt(share * (1 - share) / samples)
 
 
-def summarize_cells(networks: pd.DataFrame, card: Card, confidence: float) -> pd.DataFrame:
+def summarize_cells(networks: pd.DataFrame, limit: float, confidence: float) -> pd.DataFrame:
     """Return one row per cell, sorted by its axes.
 
-    Columns: the axes; ``networks``; ``diverged`` and ``at_chance``, the failures; ``health``, the verdicts; for each
-    score its ``_mean``, ``_sd`` and the bounds ``_low`` and ``_high`` of Student's t interval over the seeds that did
-    not diverge; ``best_rate``, true for the cell whose learning rate is best for its setting: fewest diverged, then
-    highest mean validation accuracy.
+    Columns: the axes; ``networks``; ``tuned``, whether the learning rate was; ``diverged`` and ``at_chance``, the
+    failures; ``health``, the verdicts; for each
+    score its ``_mean``, ``_sd`` and the bounds ``_low`` and ``_high`` of Student's t interval over the seeds: of losses
+    over those that did not diverge; ``best_rate``, true for the cell whose learning rate is best for its setting.
+
+    Args:
+        networks: a study's.
+        limit: validation accuracy up to which a network has learned nothing.
+        confidence: of the intervals.
     """
-    limit = chance_limit(card)
     rows = []
     for cell, group in networks.groupby(list(AXES), sort=True):
         trained = group[group["status"] == "trained"]
         row = dict(zip(AXES, cell, strict=True)) | {
             "networks": len(group),
+            "tuned": bool(group["tuned"].iloc[0]),
             "diverged": len(group) - len(trained),
             "at_chance": int((trained["val_accuracy"] <= limit).sum()),
             "health": health_name(group["health"]),
         }
         for score in SCORES:
-            row |= {f"{score}_{name}": value for name, value in interval(trained[score], confidence).items()}
+            values = group[score].dropna()
+            row |= {f"{score}_{name}": value for name, value in interval(values, confidence).items()}
         rows.append(row)
     cells = pd.DataFrame(rows)
     cells["best_rate"] = cells.index.isin(best_rates(cells).index)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipeline.config import Params
 from pipeline.data import Card
-from pipeline.evaluation.cells import chance_limit, guess_accuracy, summarize_cells
+from pipeline.evaluation.cells import chance_limit, summarize_cells
 from pipeline.evaluation.files import Evaluation
 from pipeline.evaluation.levels import summarize_levels
 from pipeline.evaluation.recommend import most_robust, recommend, simplest
@@ -26,8 +26,8 @@ def evaluate(params: Params, card: Card, results: Results, champion: dict[str, A
     """
     networks = results.networks
     confidence, chance = params.evaluation.confidence, chance_limit(card)
-    cells = summarize_cells(networks, card, confidence)
-    levels = summarize_levels(networks, results.history, guess_accuracy(card), chance, confidence)
+    cells = summarize_cells(networks, chance, confidence)
+    levels = summarize_levels(networks, results.history, chance, confidence)
     recommended = recommend(networks, params.evaluation.equivalence, confidence)
     metrics: dict[str, Any] = {
         "networks": len(networks),
@@ -64,10 +64,9 @@ def _recommended(settings: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _best_cell(cells: pd.DataFrame) -> dict[str, Any] | None:
-    """Return the cell with the highest mean validation accuracy of those in which every network was trained."""
-    whole = cells[cells["diverged"] == 0]
-    if whole.empty:
+    """Return the cell with the highest mean validation accuracy; ``None`` where every network has diverged."""
+    if (cells["diverged"] == cells["networks"]).all():
         return None
-    best = whole.sort_values(["val_accuracy_mean", *AXES], ascending=[False, *[True] * len(AXES)]).iloc[0]
+    best = cells.sort_values(["val_accuracy_mean", *AXES], ascending=[False, *[True] * len(AXES)]).iloc[0]
     scores = ["val_accuracy_mean", "val_accuracy_low", "val_accuracy_high", "test_accuracy_mean"]
     return Cell.of(best.to_dict())._asdict() | {score: float(best[score]) for score in scores}

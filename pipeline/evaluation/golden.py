@@ -49,7 +49,7 @@ class Record(NamedTuple):
     cells: pd.DataFrame
     """One row per cell: the axes, ``digest``, and ``<score>_mean`` and ``<score>_sd`` over its seeds."""
     networks: pd.DataFrame
-    """One row per network: `KEY` and `SCORES`. A diverged network has accuracy 0, and no loss."""
+    """One row per network: `KEY` and `SCORES`. A diverged network guesses, and has no loss."""
 
 
 class Comparison(NamedTuple):
@@ -110,7 +110,7 @@ def record(
 def _scores(networks: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     found = networks[KEY].copy()
     found["val_loss"] = networks["val_loss"]
-    found["val_accuracy"] = networks["val_accuracy"].fillna(0.0)
+    found["val_accuracy"] = networks["val_accuracy"]
     first = layers[(layers["epoch"] == 0) & (layers["layer"] == 1)]
     with np.errstate(divide="ignore"):
         first = first[KEY].assign(initial_signal=np.log(first["signal"]))

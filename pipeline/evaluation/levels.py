@@ -32,35 +32,32 @@ class Levels(NamedTuple):
     """By view, then by axis and pair of axes: share of the variance between settings."""
 
 
-def summarize_levels(
-    networks: pd.DataFrame, history: pd.DataFrame, guess: float, limit: float, confidence: float
-) -> Levels:
+def summarize_levels(networks: pd.DataFrame, history: pd.DataFrame, limit: float, confidence: float) -> Levels:
     """Return a row for each view, axis and level, over the `factors` that the study varies.
 
-    A network that diverged counts as guessing. A setting that lacks a seed which others have is left out of accuracies.
+    A setting that lacks a seed which others have is left out of accuracies.
 
-    Columns: ``view``, ``axis``, ``level``, ``networks``; ``diverged`` and ``at_chance``, shares of them, with the
-    bounds ``_low`` and ``_high`` of Wilson's interval; ``accuracy``, the interquartile mean of test accuracy with
-    bounds of its stratified bootstrap interval; ``reached``, the share that came to `THRESHOLD`, and ``epochs``, the
-    median until they did; ``mean_rank`` over the seeds, ``critical_difference`` and Friedman's ``friedman_p``, NaN of
-    levels that were not combined with all others, and where fewer than 3 were; ``gap``, mean training less test
-    accuracy.
+    Columns: ``view`` (best alone where learning rates are tuned), ``axis``, ``level``, ``networks``; ``diverged`` and
+    ``at_chance``, shares of them, with the bounds ``_low`` and ``_high`` of Wilson's interval; ``accuracy``, the
+    interquartile mean of test accuracy with bounds of its stratified bootstrap interval; ``reached``, the share that
+    came to `THRESHOLD`, and ``epochs``, the median until they did; ``mean_rank`` over the seeds,
+    ``critical_difference`` and Friedman's ``friedman_p``, NaN of levels that were not combined with all others, and
+    where fewer than 3 were; ``gap``, mean training less test accuracy.
 
     Args:
         networks: a study's, one row each.
         history: their validation accuracy by epoch.
-        guess: accuracy of always naming the most frequent class.
         limit: validation accuracy up to which a network has learned nothing.
         confidence: of the intervals.
     """
     generator = np.random.default_rng(0)
-    rows, explained = [], {}
-    for view in get_args(View):
+    rows: list[dict[str, object]] = []
+    explained: dict[str, dict[str, float]] = {}
+    for view in VIEWS[:1] if networks["tuned"].any() else VIEWS:
         axes, chosen = factors(select_learning_rate(networks, view))
         if chosen.empty:
             continue
         chosen = chosen.assign(
-            score=chosen["test_accuracy"].where(chosen["status"] == "trained", guess),
             at_chance=(chosen["status"] == "trained") & (chosen["val_accuracy"] <= limit),
             epochs_needed=_epochs_needed(chosen, history),
         )
@@ -77,6 +74,7 @@ def summarize_levels(
     return Levels(pd.DataFrame(rows, columns=COLUMNS), explained)
 
 
+VIEWS: tuple[View, ...] = get_args(View)
 COLUMNS = [
     "view", "axis", "level", "networks", "diverged", "diverged_low", "diverged_high", "at_chance", "at_chance_low",
     "at_chance_high", "accuracy", "accuracy_low", "accuracy_high", "reached", "epochs", "mean_rank",
@@ -95,7 +93,7 @@ def _level(
     for name, failed in failures.items():
         share = share_interval(int(failed.sum()), len(group), confidence)
         row |= {name: share.estimate, f"{name}_low": share.low, f"{name}_high": share.high}
-    scores = group.pivot_table(index=list(axes), columns="seed", values="score").dropna().to_numpy(np.float64)
+    scores = group.pivot_table(index=list(axes), columns="seed", values="test_accuracy").dropna().to_numpy(np.float64)
     if len(scores):
         mean = interquartile_mean_interval(scores, generator, confidence, RESAMPLES)
         row |= {"accuracy": mean.estimate, "accuracy_low": mean.low, "accuracy_high": mean.high}
@@ -121,7 +119,7 @@ def _factorial(chosen: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame | None
     """
     if not axes:
         return None
-    scores = chosen.pivot_table(index=list(axes), columns="seed", values="score", sort=True).dropna()
+    scores = chosen.pivot_table(index=list(axes), columns="seed", values="test_accuracy", sort=True).dropna()
     while len(scores):
         sizes = {axis: scores.groupby(level=axis).size() for axis in axes}
         if len(scores) == np.prod([len(size) for size in sizes.values()]):

@@ -28,8 +28,7 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[
         Of each setting the axes; ``val_accuracy`` and ``test_accuracy``, means; ``difference`` of validation accuracy
         to the best, paired by seed, with ``low`` and ``high``; ``improvement``, the probability that it beats the best
         on a seed; ``p_holm`` of a sign-flip test, corrected for the number of settings; ``parts``, see `parts`;
-        ``lowest``, the lowest validation accuracy over all learning rates and seeds of the setting, 0 where one
-        diverged.
+        ``lowest``, the lowest validation accuracy over all learning rates and seeds of the setting.
     """
     chosen = select_learning_rate(networks, "best")
     whole = chosen.groupby(SETTING)["status"].transform(lambda status: (status == "trained").all())
@@ -38,12 +37,7 @@ def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[
     if not scores:
         return []
     best = max(scores.values(), key=np.nanmean)
-    lowest = (
-        networks["val_accuracy"]
-        .where(networks["status"] == "trained", 0.0)
-        .groupby([networks[axis] for axis in SETTING])
-        .min()
-    )
+    lowest = networks.groupby(SETTING)["val_accuracy"].min()
     test = chosen.groupby(list(AXES))["test_accuracy"].mean()
     generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []

@@ -24,19 +24,19 @@ def summarize_transfer(transfer: pd.DataFrame, confidence: float) -> pd.DataFram
     scratch = dict(iter(of_b[of_b["reused"] == 0].groupby(["experiment", "labels"])))
     rows: list[dict[str, Any]] = []
     for key, group in of_b.groupby(SETTING, sort=True):
-        trained = group[group["status"] == "trained"]
         base = scratch[key[:2]].set_index("seed")["test_accuracy"]
-        gain = trained.set_index("seed")["test_accuracy"] - base
+        gain = group.set_index("seed")["test_accuracy"] - base
         row: dict[str, Any] = dict(zip(SETTING, key, strict=True))
-        row |= {"method": group["method"].iloc[0], "networks": len(group), "diverged": len(group) - len(trained)}
-        row["val_accuracy"] = float(trained["val_accuracy"].mean())
-        for name, values in (("test_accuracy", trained["test_accuracy"]), ("gain", gain.dropna())):
+        row |= {"method": group["method"].iloc[0], "networks": len(group)}
+        row["diverged"] = int((group["status"] != "trained").sum())
+        row["val_accuracy"] = float(group["val_accuracy"].mean())
+        for name, values in (("test_accuracy", group["test_accuracy"]), ("gain", gain.dropna())):
             row |= {f"{name}_{part}": value for part, value in interval(values, confidence).items()}
         row["error_ratio"] = _ratio(1 - row["test_accuracy_mean"], 1 - float(base.mean()))
         rows.append(row)
     columns = [*SETTING, "method", "networks", "diverged", "val_accuracy", "error_ratio"]
     summary = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
-    order = {"diverged": True, "val_accuracy": False} | dict.fromkeys(SETTING, True)
+    order = {"val_accuracy": False} | dict.fromkeys(SETTING, True)
     ranked = summary.sort_values(list(order), ascending=list(order.values()))
     best = ranked.drop_duplicates(["experiment", "labels", "method"]).index
     summary["chosen"] = summary.index.isin(best)

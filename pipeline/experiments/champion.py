@@ -25,9 +25,10 @@ from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.axes.regularizers import REGULARIZERS
 from pipeline.config import Params, Study
 from pipeline.data import Card, Dataset
-from pipeline.data.dataset import About
+from pipeline.data.scaling import Scaler
 from pipeline.errors import DataError
 from pipeline.experiments.model_card import CARD_FILE, model_card
+from pipeline.experiments.names import ABOUT_FILE
 from pipeline.experiments.onnx_model import to_onnx
 from pipeline.experiments.references import reference_scores
 from pipeline.grid import AXES, Cell, Network, cell_name, widths_of
@@ -44,7 +45,6 @@ from pipeline.training.stacks import Stack
 WEIGHTS_FILE = "weights.safetensors"
 NETWORK_FILE = "network.json"
 ONNX_FILE = "model.onnx"
-ABOUT_FILE = "model.json"
 TOLERANCE = 1e-2
 """How far a score may be from the recorded one where other bits are no surprise: a GPU, another processor."""
 SCORES = ("train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -125,7 +125,7 @@ def retrain(network: Network, study: Study, params: Params, dataset: Dataset, re
     (recipe,) = resolve(study, params, dataset.card, device_name(params.compute), [network]).values()
     module = Schedule("", dataset, params.compute).train_stack(Stack.of([recipe]))
     (outcome,) = outcomes(module, device="")
-    again = tabulate({network: outcome}, params.health.verdicts).networks.iloc[0]
+    again = tabulate({network: outcome}, params.health.verdicts, dataset).networks.iloc[0]
     before = rows_of(recorded, network).iloc[0]
     differences = {score: abs(float(again[score]) - float(before[score])) for score in SCORES}
     # A score that is no number is the worst of all: `max` alone would pass over it.
@@ -157,15 +157,16 @@ def crown(
         ``[actual][predicted]`` and ``per_class`` scores on the test part.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {"references": reference_scores(params.evaluation.references, dataset)}
     champion = choose_champion(networks)
+    split = dataset.split(dataset.card.split_of(champion.seed if champion else 0))
+    found: dict[str, Any] = {"references": reference_scores(params.evaluation.references, split)}
     if champion is None:
         return found
     again = retrain(champion, study, params, dataset, networks)
     name, classes = describe(champion, study.varied), dataset.card.classes
     if again.reproduced == "no":
         _warn(name, again)
-    save_champion(again.model, SavedNetwork.of(champion.cell, dataset.card), dataset.card, folder)
+    save_champion(again.model, SavedNetwork.of(champion.cell, dataset.card), dataset.card, split.scaler, folder)
     row = rows_of(networks, champion).iloc[0]
     found |= {
         "champion": champion.cell._asdict()
@@ -177,8 +178,8 @@ def crown(
             "largest_difference": again.largest_difference,
         },
         "name": name,
-        "confusion": confusion_matrix(dataset.test.y, again.labels, labels=range(len(classes))).tolist(),
-        "per_class": _scores_by_class(dataset.test.y, again.labels, classes),
+        "confusion": confusion_matrix(split.test.y, again.labels, labels=range(len(classes))).tolist(),
+        "per_class": _scores_by_class(split.test.y, again.labels, classes),
     }
     written = model_card(title, champion, study, dataset.card, found, len(networks))
     (folder / CARD_FILE).write_text(written, encoding="utf-8")
@@ -211,7 +212,7 @@ def describe(network: Network, varied: Collection[str] = ()) -> str:
     return f"{cell_name(network.cell._asdict(), varied)}, seed {network.seed}"
 
 
-def save_champion(model: nn.Module, saved: SavedNetwork, about: About, folder: Path) -> None:
+def save_champion(model: nn.Module, saved: SavedNetwork, card: Card, scaler: Scaler, folder: Path) -> None:
     """Write a network, as PyTorch's weights and as what `pipeline.experiments.champion_model` serves.
 
     ``weights.safetensors`` and ``network.json`` take scaled samples to logits; ``model.onnx`` and ``model.json`` take
@@ -222,11 +223,12 @@ def save_champion(model: nn.Module, saved: SavedNetwork, about: About, folder: P
     (folder / WEIGHTS_FILE).write_bytes(weights)
     sealed = saved.model_copy(update={"sha256": _digest(weights, saved)})
     (folder / NETWORK_FILE).write_text(sealed.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    network = to_onnx(model, about.scaler)
+    network = to_onnx(model, scaler)
     (folder / ONNX_FILE).write_bytes(network)
     served = {
-        "features": about.names,
-        "classes": about.class_values,
+        "features": card.names,
+        "classes": card.class_values,
+        "example": scaler.shift,
         "sha256": hashlib.sha256(network).hexdigest(),
     }
     save_json(served, folder / ABOUT_FILE)
@@ -251,7 +253,7 @@ def load_champion(folder: Path) -> nn.Module:
     except (SafetensorError, ValueError) as error:
         raise DataError(f"{folder}: damaged ({error}); `dvc checkout` or `dvc repro` brings it back") from error
     # Any initializer would do: the weights are about to be replaced.
-    model = build_networks(saved.design, [INITIALIZERS.parse("lecun_normal")], [0], 1.0).unstack(0)
+    model = build_networks(saved.design, [INITIALIZERS.parse("lecun_normal")], [0], [1.0]).unstack(0)
     model.load_state_dict(tensors)
     return model
 

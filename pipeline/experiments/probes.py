@@ -167,7 +167,7 @@ def _networks(
         NORMALIZATIONS.parse(normalization),
         NoRegularizer(),
     )
-    return build_networks(design, [INITIALIZERS.parse(initializer)] * len(seeds), seeds, 1.0)
+    return build_networks(design, [INITIALIZERS.parse(initializer)] * len(seeds), seeds, [1.0] * len(seeds))
 
 
 def _steps(networks: StackedNetwork) -> Iterator[None]:

@@ -35,8 +35,8 @@ COLUMNS = [
     *PROPAGATION_SETTING, "layer", "signal", "signal_low", "signal_high", "signal_predicted", "gradient",
     "gradient_low", "gradient_high", "gradient_predicted", "activation_mean", "activation_sd", "dead", "saturated",
 ]  # fmt: skip
-QUANTILES = 16
-"""Of the samples' mean squares, each of which the theory follows by itself."""
+GROUPS = 64
+"""Of samples of about equal mean square, each of which the theory follows by itself."""
 
 
 class Probe(NamedTuple):
@@ -96,9 +96,10 @@ def propagation(title: str, study: Study, params: Params, dataset: Dataset) -> p
     nothing; ``activation_mean``, ``activation_sd``, ``dead`` and ``saturated`` as in `Observation`, means over the
     seeds.
     """
-    x = dataset.train.x.astype(np.float64)
+    part = dataset.split(0).train
+    x = part.x.astype(np.float64)
     samples = slice(params.propagation.samples)
-    probe = Probe(x[samples], dataset.train.y[samples], float(np.square(x).mean()), range(params.propagation.seeds))
+    probe = Probe(x[samples], part.y[samples], float(np.square(x).mean()), range(params.propagation.seeds))
     tasks = starts(study, params, dataset)
     if not tasks:
         return pd.DataFrame(columns=COLUMNS)
@@ -124,7 +125,7 @@ def setting_tables(start: Start, probe: Probe) -> pd.DataFrame:
             design,
             [initializer for initializer, _ in pairs],
             [seed for _, seed in pairs],
-            probe.input_square,
+            [probe.input_square] * len(pairs),
         ).double()
         seen = observe(networks, function_of(design.activation), torch.from_numpy(probe.x), torch.from_numpy(probe.y))
     # [initializer, seed, layer]
@@ -178,10 +179,13 @@ def predicted(design: Design, initializer: Initializer, probe: Probe) -> Predict
 
 
 def _input_squares(x: Array, normalization: Normalization) -> Array:
-    """Return quantiles of the samples' mean squares of a feature; with batch norm, the features' mean variance."""
+    """Return the samples' mean squares of a feature; with batch norm, the features' mean variance.
+
+    Means of groups where samples are many: quantiles would miss the few samples that most of a mean is due to.
+    """
     if not normalization.of_batch:
-        quantiles: Array = np.quantile(np.square(x).mean(1), (np.arange(QUANTILES) + 0.5) / QUANTILES)
-        return quantiles
+        squares = np.sort(np.square(x).mean(1))
+        return np.array([group.mean() for group in np.array_split(squares, min(GROUPS, len(squares)))])
     variance = x.var(0)
     return np.array([(variance / (variance + getattr(normalization, "eps", 0.0))).mean()])
 

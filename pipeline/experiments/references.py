@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from pipeline.config.schema import Reference
-from pipeline.data import Dataset
+from pipeline.data import Split
 
 REFERENCES: dict[Reference, Callable[[], Any]] = {
     "majority": lambda: DummyClassifier(strategy="most_frequent"),
@@ -19,15 +19,15 @@ REFERENCES: dict[Reference, Callable[[], Any]] = {
 }
 
 
-def reference_scores(names: Iterable[Reference], dataset: Dataset) -> dict[str, dict[str, float]]:
+def reference_scores(names: Iterable[Reference], split: Split) -> dict[str, dict[str, float]]:
     """Fit each reference on the training part; return its validation and test accuracy (0 to 1)."""
     scores = {}
     for name in names:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # 200 iterations are enough for a reference
-            model = REFERENCES[name]().fit(dataset.train.x, dataset.train.y)
+            model = REFERENCES[name]().fit(split.train.x, split.train.y)
         scores[str(name)] = {
-            "val_accuracy": float(model.score(dataset.validation.x, dataset.validation.y)),
-            "test_accuracy": float(model.score(dataset.test.x, dataset.test.y)),
+            "val_accuracy": float(model.score(split.validation.x, split.validation.y)),
+            "test_accuracy": float(model.score(split.test.x, split.test.y)),
         }
     return scores

@@ -9,7 +9,7 @@ from pipeline.networks.stack import Design, StackedNetwork
 
 
 def build_networks(
-    design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_square: float
+    design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_squares: Sequence[float]
 ) -> StackedNetwork:
     """Return a stack of networks before training.
 
@@ -17,13 +17,13 @@ def build_networks(
         design: of all of them.
         initializers: each network's.
         seeds: each network's.
-        input_square: mean square of a feature, to which ``critical`` fits its first layer.
+        input_squares: each network's mean square of a feature, to which ``critical`` fits its first layer.
 
     Raises:
         FunctionError: ``critical``, and the activation has no stable edge of chaos.
     """
     kind = Recurrent if design.architecture.recurrent else FeedForward
-    return kind(design, initializers, seeds, input_square)
+    return kind(design, initializers, seeds, input_squares)
 
 
 def parameter_count(design: Design) -> int:

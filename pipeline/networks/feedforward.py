@@ -39,19 +39,21 @@ class FeedForward(StackedNetwork):
         design: of all networks.
         initializers: each network's.
         seeds: each network's.
-        input_square: mean square of a feature, to which ``critical`` fits its first layer; with batch norm, which
-            normalises the input, it is 1 whatever is said here.
+        input_squares: each network's mean square of a feature, to which ``critical`` fits its first layer; with batch
+            norm, which normalises the input, it is 1 whatever is said here.
 
     Raises:
         FunctionError: ``critical``, and the activation has no stable edge of chaos.
     """
 
     def __init__(
-        self, design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_square: float
+        self, design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_squares: Sequence[float]
     ) -> None:
         super().__init__(design, initializers, seeds)
         normalization, architecture = design.normalization, design.architecture
-        start = StackedStart(design, initializers, seeds, 1.0 if normalization.of_batch else input_square)
+        start = StackedStart(
+            design, initializers, seeds, [1.0] * len(seeds) if normalization.of_batch else input_squares
+        )
         self.skips = [architecture.skips_from(layer) for layer in range(len(design.hidden))]
         self.adds_outputs = not getattr(architecture, "preactivation", True)
         self.normalize_input = nn.Sequential()

@@ -112,26 +112,28 @@ class StackedStart:
         design: of all networks.
         initializers: each network's.
         seeds: each network's.
-        input_square: mean square of a feature.
+        input_squares: each network's mean square of a feature.
 
     Raises:
         FunctionError: ``critical``, and the activation has no stable edge of chaos.
     """
 
     def __init__(
-        self, design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_square: float
+        self, design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_squares: Sequence[float]
     ) -> None:
         self.fans = design.architecture.fans(design.shape, design.hidden, design.outputs)
-        self.initializers, self.seeds = initializers, seeds
-        contexts = weight_contexts(function_of(design.activation), self.fans, input_square)
+        self.seeds, self.starts = seeds, list(zip(initializers, input_squares, strict=True))
+        function = function_of(design.activation)
+        contexts = {square: weight_contexts(function, self.fans, square) for square in {*input_squares}}
         self.layers = {
-            one: [(one.distribution_of(layer), *one.variances(layer)) for layer in contexts] for one in {*initializers}
+            (one, square): [(one.distribution_of(layer), *one.variances(layer)) for layer in contexts[square]]
+            for one, square in {*self.starts}
         }
 
     def dense(self, layer: int, bias: bool) -> StackedLinear:
         """Return a layer, counted from 0, with or without a bias."""
         fan_in, fan_out = self.fans[layer]
-        distributions, weights, biases = zip(*(self.layers[one][layer] for one in self.initializers), strict=True)
+        distributions, weights, biases = zip(*(self.layers[start][layer] for start in self.starts), strict=True)
         return StackedLinear(
             draw(distributions, weights, self.seeds, ("weights", layer), fan_in, fan_out),
             draw(distributions, biases, self.seeds, ("biases", layer), 1, fan_out) if bias else None,

@@ -36,8 +36,8 @@ class Observation(NamedTuple):
 def observe(
     networks: StackedNetwork,
     function: Function,
-    x: Float[Tensor, "batch feature"],
-    y: Int[Tensor, "batch"],
+    x: Float[Tensor, "*networks batch feature"],
+    y: Int[Tensor, "*networks batch"],
 ) -> Observation:
     """Return the state of every hidden layer on some samples, and leave the networks as they were.
 
@@ -46,7 +46,7 @@ def observe(
     Args:
         networks: in training mode; at least one hidden layer.
         function: their activation.
-        x: samples, scaled as in training.
+        x: samples, scaled as in training: the same for all networks, or each network's.
         y: their labels.
     """
     size = networks.networks

@@ -19,17 +19,17 @@ class Recurrent(StackedNetwork):
         design: of all networks: ``hidden`` has the units once for each step; the first steps of a sample are read.
         initializers: each network's.
         seeds: each network's.
-        input_square: mean square of a feature, to which ``critical`` fits the weights on the input.
+        input_squares: each network's mean square of a feature, to which ``critical`` fits the weights on the input.
 
     Raises:
         FunctionError: ``critical``, and the activation has no stable edge of chaos.
     """
 
     def __init__(
-        self, design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_square: float
+        self, design: Design, initializers: Sequence[Initializer], seeds: Sequence[int], input_squares: Sequence[float]
     ) -> None:
         super().__init__(design, initializers, seeds)
-        start = StackedStart(design, initializers, seeds, input_square)
+        start = StackedStart(design, initializers, seeds, input_squares)
         context = LayerContext(0, design.hidden[0], seeds)
         self.into = start.dense(0, bias=True)
         self.recurrent = start.dense(1, bias=False)

@@ -53,12 +53,11 @@ def _sum_of_rows(values: Float[Tensor, "class sample"]) -> Float[Tensor, "sample
     return values[0]
 
 
-def correct_counts(
+def correct(
     logits: Float[Tensor, "network batch class"], y: Int[Tensor, "network batch"]
-) -> Int[Tensor, "network"]:
-    """Return how many samples each network gets right."""
-    right: Bool[Tensor, "network batch"] = _of_classes(logits).argmax(2) == y
-    return right.sum(1)
+) -> Bool[Tensor, "network batch"]:
+    """Return which samples each network gets right."""
+    return _of_classes(logits).argmax(2) == y
 
 
 def _of_classes(logits: Float[Tensor, "network batch output"]) -> Float[Tensor, "network batch class"]:

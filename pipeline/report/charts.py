@@ -17,8 +17,8 @@ VIRIDIS = (
     (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141),
     (39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37),
 )  # fmt: skip
-SIDES = {"for": "#0072b2", "against": "#d55e00", "open": "#8a8f98"}
-"""Blue and vermilion of Okabe & Ito 2008, which all kinds of colour vision tell apart, and a grey."""
+SIDES = {"for": "#0072b2", "against": "#d55e00", "none": "#009e73", "open": "#8a8f98"}
+"""Blue, vermilion and green of Okabe & Ito 2008, which all kinds of colour vision tell apart, and a grey."""
 SHOWN_DECADES = 12
 """Of variances, to both sides of 1: further away a curve leaves the picture."""
 
@@ -217,7 +217,9 @@ def forest_chart(findings: pd.DataFrame, margin: float, unit: str) -> dict[str, 
     ]
     effect = alt.X("effect:Q", title=unit)
     shape = alt.Shape(
-        "speaks:N", scale=alt.Scale(domain=list(SIDES), range=["circle", "triangle-up", "diamond"]), legend=None
+        "speaks:N",
+        scale=alt.Scale(domain=list(SIDES), range=["circle", "triangle-up", "square", "diamond"]),
+        legend=None,
     )
     points = alt.Chart().mark_point(filled=True, size=55, opacity=1).encode(
         x=effect, y=where, color=side, shape=shape, tooltip=words

@@ -20,6 +20,7 @@ def N_(text: str) -> str:  # noqa: N802
 
 
 PHRASES = {
+    "depth": N_("%s networks"),
     "normalization": N_("normalization %s"),
     "clipping": N_("clipping %s"),
     "labels": N_("%s labels"),
@@ -31,23 +32,32 @@ PHRASES = {
 """How a finding's setting is told, by its key; what is not here is told by its level alone."""
 LEVELS = (
     N_("probe"), N_("before the first step"), N_("after training"), N_("inputs between 0 and 1"),
-    N_("batch norm before"), N_("square"), N_("narrowing"), N_("widening"),
+    N_("batch norm before"), N_("square"), N_("narrowing"), N_("widening"), N_("deep"), N_("shallow"),
 )  # fmt: skip
 """Of the settings, those that are words and not names."""
 
 
-def tell(study: str, setting: str, language: gettext.NullTranslations) -> str:
-    """Return where a finding was made, in words: ``digits, batch norm none, elu − relu``.
+N_("all together")
+
+
+def tell(kind: str, name: str, language: gettext.NullTranslations) -> str:
+    """Return which part of a claim's evidence is meant, in words: ``deep networks, normalization none, elu − relu``.
 
     Args:
-        study: its name, or ``probe``.
-        setting: ``key=level; key=level``, as `pipeline.evaluation.claims.ledger.as_table` has it.
+        kind: ``all``, ``dataset`` or ``place``.
+        name: of the dataset; of a place ``key=level; key=level``, as `pipeline.evaluation.claims.ledger.as_table` has
+            it.
         language: of the words.
     """
-    words = [language.gettext(study)]
-    for pair in setting.split("; "):
+    if kind == "all":
+        return language.gettext("all together")
+    if kind == "dataset":
+        return language.gettext(name)
+    words = []
+    for pair in name.split("; "):
         key, level = pair.split("=", 1)
-        words.append(language.gettext(PHRASES.get(key, "%s")) % language.gettext(level).replace("_", " "))
+        told = language.gettext(level) if level in LEVELS else level.replace("_", " ")
+        words.append(language.gettext(PHRASES.get(key, "%s")) % told)
     return ", ".join(words)
 
 

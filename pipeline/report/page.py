@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pipeline.config import Params
 from pipeline.evaluation.agreement import summarize
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.ledger import CONFIDENCE, Claim, Verdict, surprises
+from pipeline.evaluation.claims.ledger import ALL, CONFIDENCE, ERROR_RATE, Claim, Verdict, surprises
 from pipeline.evaluation.published import published_settings
 from pipeline.evaluation.recommend import most_robust, simplest
 from pipeline.grid import AXES, AXIS, setting_name
@@ -59,9 +59,11 @@ PROPAGATION_TITLES = {
     "signal": N_("Variance of the pre-activations"),
     "gradient": N_("Variance of the gradient, as a share of the highest layer's"),
 }
-VERDICTS = (N_("supported"), N_("refuted"), N_("depends"), N_("inconclusive"), N_("not tested"))
+VERDICTS = (
+    N_("supported"), N_("refuted"), N_("negligible"), N_("depends"), N_("inconclusive"), N_("not tested"),
+)  # fmt: skip
 PARTS = (N_("training"), N_("validation"), N_("scratch"), N_("reuse"))
-SIDES = (N_("for"), N_("against"), N_("open"))
+SIDES = (N_("for"), N_("against"), N_("none"), N_("open"))
 AXIS_NAMES = (
     N_("architecture"), N_("hidden"), N_("initializer"), N_("activation"), N_("normalization"), N_("regularization"),
     N_("optimizer"), N_("clipping"), N_("batch_size"), N_("train_fraction"), N_("label_noise"), N_("learning_rate"),
@@ -89,7 +91,7 @@ def render_page(report: Mapping[str, Any]) -> str:
         report: its `contents`.
     """
     languages = {name: translations(name) for name in LANGUAGES}
-    places = {(found["study"], found["setting"]) for card in report["cards"] for found in card["findings"]}
+    places = {(found["part"], found["name"]) for card in report["cards"] for found in card["findings"]}
     words = {
         name: words_of([report["charts"], report["cell_charts"], *PARTS], language)
         | {tell(*place, languages["en"]): tell(*place, language) for place in places}
@@ -145,10 +147,11 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
     by_id = {card["claim"].id: card for card in cards}
     charts = {name: chart for section in sections for name, chart in section["charts"].items()}
     charts |= {f"claim-{name}": card["chart"] for name, card in by_id.items() if card["chart"]}
-    surprising = surprises(CLAIMS, {name: entry["verdict"] for name, entry in ledger.metrics.items()})
+    surprising = surprises(CLAIMS, {card["claim"].id: card["entry"]["verdict"] for card in cards})
     return {
         "sections": sections,
         "cards": cards,
+        "costs": _costs(ledger),
         "surprises": [by_id[name] for name in surprising[:SURPRISES]],
         "verdicts": [(name, sum(card["entry"]["verdict"] == name for card in cards)) for name in get_args(Verdict)],
         "networks": sum(len(study.results.networks) for study in studies),
@@ -157,6 +160,7 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
         "at_chance": sum(study.evaluation.metrics["at_chance"] for study in studies),
         "confidence": params.evaluation.confidence,
         "ledger_confidence": CONFIDENCE,
+        "error_rate": ERROR_RATE,
         "equivalence": params.evaluation.equivalence,
         "propagation": params.propagation,
         "thresholds": params.health.verdicts,
@@ -170,18 +174,29 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
 
 
 def _cards(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return the claims with their findings at each setting's best learning rate."""
+    """Return the claims with the parts of their evidence, but for the costs."""
     return [
         {"claim": claim, "entry": ledger.metrics[claim.id], "findings": own.to_dict("records"), "chart": chart}
         for claim in CLAIMS
-        for own in [ledger.findings.query("claim == @claim.id and view == 'best'")]
+        if claim.kind != "cost"
+        for own in [ledger.findings[ledger.findings["claim"] == claim.id]]
         for chart in [_forest(claim, own) if len(own) else None]
+    ]
+
+
+def _costs(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the claims on times, with what was measured on this machine."""
+    whole = {found["claim"]: found for found in ledger.findings.to_dict("records") if found["part"] == ALL}
+    return [
+        {"claim": claim, "effect": found["effect"], "low": found["low"], "high": found["high"]}
+        for claim in CLAIMS
+        if claim.kind == "cost" and (found := whole.get(claim.id))
     ]
 
 
 def _forest(claim: Claim, findings: pd.DataFrame) -> dict[str, Any]:
     english = translations("en")
-    places = [tell(found["study"], found["setting"], english) for found in findings.to_dict("records")]
+    places = [tell(found["part"], found["name"], english) for found in findings.to_dict("records")]
     return forest_chart(findings[["effect", "low", "high", "speaks"]].assign(where=places), claim.margin, claim.unit)
 
 
@@ -296,7 +311,7 @@ def _environment(language: gettext.NullTranslations) -> Environment:
         "heat": heat,
         "shade": shade,
         "is_number": lambda value: not pd.isna(value),
-        "where": lambda found: tell(found["study"], found["setting"], language),
+        "where": lambda found: tell(found["part"], found["name"], language),
     }
     return environment
 

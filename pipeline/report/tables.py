@@ -55,10 +55,10 @@ class StudyResults(NamedTuple):
 
     @property
     def tuned(self) -> pd.DataFrame:
-        """Cells at their setting's best learning rate, best first; settings in which a network diverged come last."""
+        """Cells at their setting's best learning rate, best first."""
         cells = self.cells
         return cells[cells["best_rate"]].sort_values(
-            ["diverged", "val_accuracy_mean", *AXES], ascending=[True, False, *[True] * len(AXES)]
+            ["val_accuracy_mean", *AXES], ascending=[False, *[True] * len(AXES)]
         )
 
 
@@ -292,15 +292,15 @@ def heatmaps(study: StudyResults) -> list[Map]:
     """Return the cells by the axes that the study varies, with their ``number`` among `cell_details`.
 
     A view shows each setting at one learning rate: its best one, or the fixed one, which is left out where the study
-    has one alone. Where a single axis is varied, the first view has all learning rates. A single cell is no picture,
-    and is left to `changes`.
+    has one alone, or tunes them. Where a single axis is varied, the first view has all learning rates. A single
+    cell is no picture, and is left to `changes`.
     """
     cells, varied = study.cells, study.study.varied
     rows, columns = picture_axes(cells)
     facets = [axis for axis in varied if axis not in (rows, columns, "learning_rate")]
     best = cells if columns == "learning_rate" else cells[cells["best_rate"]]
     maps = draw_maps(best, rows, columns, facets, "best")
-    if columns != "learning_rate" and "learning_rate" in varied:
+    if columns != "learning_rate" and "learning_rate" in varied and not cells["tuned"].any():
         maps += draw_maps(cells[cells["learning_rate"] == study.fixed_rate], rows, columns, facets, "fixed")
     pictures = [one for one in maps if len(one.rows) * len(one.columns) > 1]
     left_out = 0 < len(pictures) < len(maps) and changes(study)

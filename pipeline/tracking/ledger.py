@@ -21,9 +21,9 @@ def track_claims(folder: Path) -> None:
     """Write the ledger as a run of its own, in the experiment `CLAIMS`: a parameter for each claim's verdict.
 
     Args:
-        folder: of ``claims.json`` and ``findings.parquet``, which the run keeps.
+        folder: of ``claims.json``, ``findings.parquet`` and ``effects.parquet``, which the run keeps.
     """
-    files = [folder / name for name in ("claims.json", "findings.parquet")]
+    files = [folder / name for name in ("claims.json", "findings.parquet", "effects.parquet")]
     claims = json.loads(files[0].read_text(encoding="utf-8"))
     counts = Counter(entry["verdict"] for entry in claims.values())
     with lock(CLAIMS):

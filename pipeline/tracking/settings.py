@@ -36,8 +36,8 @@ def settings(networks: pd.DataFrame, history: pd.DataFrame, key: Sequence[str]) 
     places: dict[Any, Any] = dict(networks.groupby(key).indices)
     epochs = history.groupby(key).indices
     texts = _csv_by_row(networks), _csv_by_row(history)
-    trained = networks[networks["status"] == "trained"].groupby(key)[["test_loss", "test_accuracy"]]
-    final: dict[Any, Any] = dict(trained.agg(["mean", "std"]).to_dict("index"))
+    at_the_end = networks.groupby(key)[["test_loss", "test_accuracy"]]
+    final: dict[Any, Any] = dict(at_the_end.agg(["mean", "std"]).to_dict("index"))
     by_epoch = history.groupby([*key, "epoch"])[list(METRICS)].agg(["mean", "std"])
     curves: dict[Any, pd.DataFrame] = dict(iter(by_epoch.groupby(key)))
     none = by_epoch.iloc[:0]  # of networks that all diverged at once

@@ -23,7 +23,7 @@ from pipeline.data import Card
 from pipeline.evaluation.files import Evaluation
 from pipeline.evaluation.names import health_name
 from pipeline.experiments.model_card import CARD_FILE, registered_name
-from pipeline.experiments.names import CHAMPION_FOLDER
+from pipeline.experiments.names import ABOUT_FILE, CHAMPION_FOLDER
 from pipeline.grid import AXES, cell_name, spell_widths
 from pipeline.tracking.provenance import PROJECT, common_tags, dataset_input, sha256
 from pipeline.tracking.runs import (
@@ -128,6 +128,7 @@ def _cell_runs(execution: Execution, tags: dict[str, str]) -> Iterator[NewRun]:
 def _log_champion(run: str, execution: Execution) -> None:
     """Log the champion as a pyfunc model, and register it: a file of code, the network as ONNX; nothing is pickled."""
     card, folder = execution.card, execution.folder / CHAMPION_FOLDER
+    served = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
     # MLflow refuses long integers for a column of floats, and arrays for named columns. The model itself looks at both.
     signature = ModelSignature(
         inputs=Schema([ColSpec(AnyType()) for _ in card.names]),
@@ -141,7 +142,7 @@ def _log_champion(run: str, execution: Execution) -> None:
             python_model=str(PROJECT / "experiments" / "champion_model.py"),
             artifacts={CHAMPION_FOLDER: str(folder)},
             signature=signature,
-            input_example=pd.DataFrame([card.scaler.shift], columns=list(card.names)),
+            input_example=pd.DataFrame([served["example"]], columns=served["features"]),
             pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
             metadata={"features": list(card.names), "classes": card.class_values},
         )

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from pipeline.compiled.engine import Engine
 from pipeline.networks import StackedNetwork
 from pipeline.networks.activations import StackedPReLU
 from pipeline.networks.observe import Observation, observe
+from pipeline.networks.parts import StackedPart
 from pipeline.networks.sums import norms, tree_sum
 from pipeline.theory.functions import Function
 from pipeline.training.names import OF_STATES, OF_STEPS
@@ -31,8 +32,8 @@ class HealthRecorder:
         function: its activation.
         epochs: at which to look; 0 is before the first step.
         clips: whether any network's gradient is clipped.
-        x: the samples that are looked at.
-        y: their labels.
+        part: of whose samples.
+        samples: how many are looked at, the first ones.
         records: takes what is seen, by epoch.
         engine: looks by compiled code, to the same bits.
     """
@@ -43,16 +44,16 @@ class HealthRecorder:
         function: Function,
         epochs: set[int],
         clips: bool,
-        x: Float[Tensor, "sample feature"],
-        y: Int[Tensor, "sample"],
+        part: StackedPart,
+        samples: int,
         records: dict[int, Record],
         engine: Engine | None = None,
     ) -> None:
         self.networks, self.function, self.clips = networks, function, clips
         self.weights = networks.site_kernels
-        self.epochs, self.x, self.y = epochs, x, y
+        self.epochs, self.part, self.samples = epochs, part, samples
         self.records, self.engine = records, engine
-        self._clipped = torch.zeros(networks.networks, len(self.weights), device=x.device)
+        self._clipped = torch.zeros(networks.networks, len(self.weights), device=part.x.device)
         self._steps = 0
 
     def look(self, epoch: int) -> None:
@@ -61,10 +62,10 @@ class HealthRecorder:
             return
         if len(self.weights) > 1:
             if self.engine:
-                compiled = self.engine.observe(self.x, self.y, self.function.unsaturated_range)
+                compiled = self.engine.observe(self.part, self.samples, self.function.unsaturated_range)
                 seen = Observation(*torch.from_numpy(compiled))
             else:
-                seen = observe(self.networks, self.function, self.x, self.y)
+                seen = observe(self.networks, self.function, *self.part.slice(0, self.samples))
             self._keep(epoch, dict(zip(OF_STATES, seen, strict=False)))
         acts = [layer for layer in self.networks.activations if isinstance(layer, StackedPReLU)]
         if acts:

@@ -19,9 +19,11 @@ from pipeline.axes.optimizers import OPTIMIZERS
 from pipeline.compiled.engine import Engine, Learning
 from pipeline.compiled.program import NotCompilableError
 from pipeline.compute.kernels import sqrt_
-from pipeline.data import Dataset, Part
+from pipeline.data import Dataset, Part, Split
+from pipeline.data.dataset import PARTS
 from pipeline.networks import build_networks
-from pipeline.networks.scores import correct_counts, cross_entropy
+from pipeline.networks.parts import StackedPart
+from pipeline.networks.scores import correct, cross_entropy
 from pipeline.networks.stack import Weights
 from pipeline.networks.sums import tree_sum
 from pipeline.theory.functions import function_of
@@ -93,24 +95,25 @@ class StackModule(pl.LightningModule):
         self.seeds = [recipe.seed for recipe in stack.recipes]
         self.modes = [CLIPPINGS.parse(recipe.cell.clipping) for recipe in stack.recipes]
         self.after_epoch = after_epoch
+        splits = {number: dataset.split(number) for number in sorted({recipe.split for recipe in stack.recipes})}
+        squares = {number: float(np.square(split.train.x, dtype=np.float64).mean()) for number, split in splits.items()}
         self.networks = build_networks(
             self.graph.design,
             [INITIALIZERS.parse(recipe.cell.initializer) for recipe in stack.recipes],
             self.seeds,
-            input_square=float(np.square(dataset.train.x, dtype=np.float64).mean()),
+            [squares[recipe.split] for recipe in stack.recipes],
         )
         reuses = [recipe.reuse for recipe in stack.recipes if recipe.reuse]
         if reuses:
             self.networks.reuse([(donors or {})[reuse.donor] for reuse in reuses], reuses[0].layers)
         self.function = function_of(self.graph.design.activation)
-        for name, part in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
-            self._hold(name, part)
+        self.train_part, self.validation_part, self.test_part = (self._part(name, splits) for name in PARTS)
         self.regularizer = self.graph.design.regularization
         self.rule = OPTIMIZERS.parse(self.graph.level("optimizer"))
         self.engine: Engine | None = None
         """Trains by compiled code, where it can; decided when training starts."""
-        self.samples = [chosen_samples(dataset.train.y, recipe.samples) for recipe in stack.recipes]
-        self.register_buffer("noisy_y", self._noisy_labels(dataset), persistent=False)
+        self.samples = [chosen_samples(splits[recipe.split].train.y, recipe.samples) for recipe in stack.recipes]
+        self.learned = self._learned(splits, len(dataset.card.classes))
         size = len(stack.recipes)
         self.register_buffer("alive", torch.ones(size, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros(size, dtype=torch.int64))
@@ -123,6 +126,8 @@ class StackModule(pl.LightningModule):
         """What was seen of the layers, by epoch; see `HealthRecorder`."""
         self.test: Scores | None = None
         """After training."""
+        self.hits: NDArray[np.bool_] | None = None
+        """``[network, sample]``: which samples of the test part they get right, once these were scored."""
         self.started = time.perf_counter()
 
     @property
@@ -130,18 +135,20 @@ class StackModule(pl.LightningModule):
         """How long it has been training, earlier attempts included."""
         return time.perf_counter() - self.started
 
-    def _hold(self, name: str, part: Part) -> None:
-        self.register_buffer(f"{name}_x", torch.from_numpy(part.x), persistent=False)
-        self.register_buffer(f"{name}_y", torch.from_numpy(part.y), persistent=False)
+    def _part(self, name: str, splits: Mapping[int, Split]) -> StackedPart:
+        """Return the ``train``, ``validation`` or ``test`` part as the networks see it."""
+        parts: list[Part] = [getattr(split, name) for split in splits.values()]
+        numbers = list(splits)
+        own = [numbers.index(recipe.split) for recipe in self.stack.recipes]
+        return StackedPart([part.x for part in parts], [part.y for part in parts], own)
 
-    def _noisy_labels(self, dataset: Dataset) -> Tensor:
-        """Return the labels to train on: ``[sample]``, or where they are noisy ``[network, sample]``."""
+    def _learned(self, splits: Mapping[int, Split], classes: int) -> StackedPart:
+        """Return the training part as it is learned from: with labels that may be wrong, by network."""
         recipes = self.stack.recipes
         if not any(recipe.cell.label_noise for recipe in recipes):
-            return torch.from_numpy(dataset.train.y)
-        y, classes = dataset.train.y, len(dataset.card.classes)
-        noisy = [noisy_labels(y, classes, recipe.cell.label_noise, recipe.seed) for recipe in recipes]
-        return torch.from_numpy(np.stack(noisy))
+            return self.train_part
+        labels = [noisy_labels(splits[r.split].train.y, classes, r.cell.label_noise, r.seed) for r in recipes]
+        return StackedPart([s.train.x for s in splits.values()], labels, self.train_part.splits, range(len(recipes)))
 
     def forward(self, x: Float[Tensor, "network batch feature"]) -> Float[Tensor, "network batch class"]:
         """Return the logits."""
@@ -162,8 +169,8 @@ class StackModule(pl.LightningModule):
             self.function,
             {self.graph.epochs if epoch == "last" else int(epoch) for epoch in self.graph.health_epochs},
             clips=any(mode.clips for mode in self.modes),
-            x=self.get_buffer("train_x")[: self.graph.health_samples],
-            y=self.get_buffer("train_y")[: self.graph.health_samples],
+            part=self.train_part,
+            samples=self.graph.health_samples,
             records=self.records,
             engine=self.engine,
         )
@@ -211,17 +218,16 @@ class StackModule(pl.LightningModule):
 
     def _step(self, indices: Int[Tensor, "network place"], watched: AbstractContextManager[None] | None = None) -> None:
         """Train on a batch, without waiting for the accelerator but where the step is watched."""
-        x, y = self.get_buffer("train_x"), self.get_buffer("noisy_y")
+        x, targets = self.learned.batch(indices)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
-        targets = y[indices] if y.ndim == 1 else y.gather(1, indices)
-        logits = self(x.index_select(0, indices.flatten()).unflatten(0, indices.shape))
+        logits = self(x)
         losses = cross_entropy(logits, targets)
         with torch.no_grad():
             batch_loss = tree_sum(losses)
             self.alive.logical_and_(batch_loss.isfinite())
             self.loss_sum += batch_loss
-            self.correct += correct_counts(logits, targets)
+            self.correct += correct(logits, targets).sum(1)
         optimizer.zero_grad()
         # The gradient of the sum is, for each network, the gradient of its own mean loss.
         self.manual_backward(losses.sum() / indices.shape[1] * self.loss_scale)
@@ -238,9 +244,8 @@ class StackModule(pl.LightningModule):
         epoch = self.current_epoch + 1
         (group,) = optimizer.param_groups
         seen = engine.train(
-            self.get_buffer("train_x"), self.get_buffer("noisy_y"), order, self.alive, optimizer.down, optimizer.state,
-            group[TAKEN], self.health.watched(epoch),
-        )  # fmt: skip
+            self.learned, order, self.alive, optimizer.down, optimizer.state, group[TAKEN], self.health.watched(epoch)
+        )
         group[TAKEN] += -(-order.shape[1] // engine.learning.batch_size)
         if not self.alive.all():
             optimizer.freeze(~self.alive)
@@ -322,33 +327,36 @@ class StackModule(pl.LightningModule):
         return min(SCORED_AT_A_TIME, max(64, STEPS_AT_A_TIME // self.networks.sites)) if recurrent else SCORED_AT_A_TIME
 
     @torch.no_grad()
-    def _logits(self, x: Float[Tensor, "sample feature"]) -> Iterator[Float[Tensor, "network some class"]]:
-        """Yield every network's logits, some samples at a time."""
+    def _logits(
+        self, part: StackedPart
+    ) -> Iterator[tuple[Float[Tensor, "network some class"], Int[Tensor, "network some"]]]:
+        """Yield every network's logits and the labels, some samples at a time."""
         self.networks.eval()
-        for some in x.split(self._scored_at_a_time):
+        for start in range(0, len(part), self._scored_at_a_time):
+            x, y = part.slice(start, start + self._scored_at_a_time)
             with self.trainer.precision_plugin.forward_context():
-                logits = self(some.expand(len(self.seeds), -1, -1))
-            yield logits
+                logits = self(x)
+            yield logits, y
         self.networks.train()
 
     def labels(self, part: str) -> NDArray[np.int64]:
         """Return the label that each network gives each sample of a part: ``[network, sample]``."""
-        chosen = [logits.argmax(2) for logits in self._logits(self.get_buffer(f"{part}_x"))]
+        chosen = [logits.argmax(2) for logits, _ in self._logits(getattr(self, f"{part}_part"))]
         labels: NDArray[np.int64] = torch.cat(chosen, 1).cpu().numpy()
         return labels
 
     @torch.no_grad()
-    def score(self, part: str) -> Scores:
+    def score(self, name: str) -> Scores:
         """Return the scores of every network on the ``train``, ``validation`` or ``test`` part."""
-        x, y = self.get_buffer(f"{part}_x"), self.get_buffer(f"{part}_y")
+        part: StackedPart = getattr(self, f"{name}_part")
         if self.engine:
-            mean, right = self.engine.score(x, y, self._scored_at_a_time)
-            return Scores(torch.from_numpy(mean), torch.from_numpy(right) / len(y))
-        size = len(self.seeds)
-        losses = []
-        correct = torch.zeros(size, dtype=torch.int64, device=self.device)
-        for logits, some_y in zip(self._logits(x), y.split(self._scored_at_a_time), strict=True):
-            targets = some_y.expand(size, -1)
-            losses.append(cross_entropy(logits, targets))
-            correct += correct_counts(logits, targets)
-        return Scores(tree_sum(torch.cat(losses, 1)) / len(y), correct / len(y))
+            loss, right = map(torch.from_numpy, self.engine.score(part, self._scored_at_a_time))
+        else:
+            losses, hits = [], []
+            for logits, targets in self._logits(part):
+                losses.append(cross_entropy(logits, targets))
+                hits.append(correct(logits, targets))
+            loss, right = tree_sum(torch.cat(losses, 1)) / len(part), torch.cat(hits, 1)
+        if name == "test":
+            self.hits = right.to("cpu", torch.bool).numpy()
+        return Scores(loss, right.sum(1) / len(part))

@@ -24,6 +24,8 @@ class Outcome(NamedTuple):
     """``[epoch, metric]``: `METRICS` after each of these epochs."""
     test: NDArray[np.float32]
     """``[2]``: loss and accuracy on the test part."""
+    hits: NDArray[np.uint8]
+    """Which samples of the test part it gets right, eight in a byte: see ``numpy.packbits``."""
     health_epochs: NDArray[np.int64]
     """``[record]``: epochs at which its layers were looked at."""
     health: NDArray[np.float32]
@@ -36,7 +38,7 @@ class Outcome(NamedTuple):
 
 def outcomes(module: "StackModule", device: str) -> list[Outcome]:
     """Return what each network of a trained stack came to, in the stack's order."""
-    assert module.test is not None  # noqa: S101
+    assert module.test is not None and module.hits is not None  # noqa: S101, PT018
     size = len(module.stack.recipes)
     alive, epochs = _numpy(module.alive), _numpy(module.epochs)
     # [epoch, metric, network]
@@ -51,12 +53,14 @@ def outcomes(module: "StackModule", device: str) -> list[Outcome]:
     looked = np.array(list(records), np.int64)
     # What the stack did after a network diverged is no part of what that network came to.
     test[:, ~alive] = np.nan
+    hits = np.packbits(module.hits & alive[:, None], axis=1)
     return [
         Outcome(
             alive=bool(alive[k]),
             epochs=int(epochs[k]),
             history=history[: epochs[k], :, k],
             test=test[:, k],
+            hits=hits[k],
             health_epochs=looked[looked <= epochs[k]],
             health=health[looked <= epochs[k], :, k],
             seconds=module.seconds / size,

@@ -61,6 +61,8 @@ class Recipe(NamedTuple):
     health_samples: int
     data: str
     """SHA-256 of the prepared data."""
+    split: int
+    """The number of the split on which it is trained and scored."""
     platform: str
     """The platform's fingerprint, as JSON."""
     reuse: Reuse | None = None
@@ -175,8 +177,9 @@ def recipe(
     samples: Samples | None = None,
     outputs: int | None = None,
     reuse: Reuse | None = None,
+    split: int | None = None,
 ) -> Recipe:
-    """Return a network's recipe; by default it sees all training samples and has an output for each class."""
+    """Return a network's recipe; by default all training samples of its seed's split, an output for each class."""
     return Recipe(
         cell,
         seed,
@@ -187,6 +190,7 @@ def recipe(
         health.epochs,
         health.samples,
         card.sha256,
+        card.split_of(seed) if split is None else split,
         json.dumps(platform_fingerprint(device), sort_keys=True),
         reuse,
     )

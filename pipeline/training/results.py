@@ -1,32 +1,46 @@
 """The tables that training makes. They hold nothing that changes from run to run, but for the timings."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.config.schema import Verdicts
-from pipeline.grid import Network
+from pipeline.data import Card, Dataset
+from pipeline.grid import AXES, Cell, Network
 from pipeline.training.names import KEY, MEASURES, METRICS
 from pipeline.training.outcome import Outcome
+from pipeline.training.tuning import COLUMNS
 from pipeline.training.verdicts import Record, verdicts
+
+SCORES = [*METRICS, "test_loss", "test_accuracy"]
+PART = {"train_accuracy": "train", "val_accuracy": "validation", "test_accuracy": "test"}
+"""Of the samples that an accuracy is of."""
 
 
 class Results(NamedTuple):
     """A study's tables."""
 
     networks: pd.DataFrame
-    """One row per network: `KEY`, ``status``, ``health``, ``epochs``, the final `METRICS`, ``test_loss``,
-    ``test_accuracy``. A diverged network has no metrics; ``epochs`` says how many it finished with a finite loss."""
+    """One row per network: `KEY`, ``status``, whether its learning rate was ``tuned``, ``health``, ``epochs``, the
+    final `METRICS`, ``test_loss``, ``test_accuracy``. A diverged network guesses: it has the accuracies of always
+    naming the most frequent class, and no losses; ``epochs`` says how many it finished with a finite loss."""
     history: pd.DataFrame
     """One row per network and finished epoch, from 1: `KEY`, ``epoch``, `METRICS`."""
+    hits: pd.DataFrame
+    """One row per network: `KEY`, ``hits``, bytes that say which samples of its test part it gets right, eight in a
+    byte as ``numpy.packbits`` has them; a diverged network guesses."""
     layers: pd.DataFrame
     """One row per network, recorded epoch (0 is before the first step) and layer (from 1, the output layer last):
     `KEY`, ``epoch``, ``layer``, and the `MEASURES` of `HealthRecorder`; no rows after a network has diverged."""
     timings: pd.DataFrame
     """One row per network: `KEY`, ``seconds`` (its share of its stack's wall time), ``stack_size``, ``device``."""
+    tuning: pd.DataFrame
+    """One row per setting and learning rate that was tried where rates are tuned; see `Tuned.table`."""
 
     def save(self, folder: Path) -> None:
         """Write each table as ``<name>.parquet``. Equal tables give equal bytes."""
@@ -45,20 +59,38 @@ def load_results(folder: Path) -> Results:
     return Results(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in Results._fields})
 
 
-def tabulate(outcomes: Mapping[Network, Outcome], thresholds: Verdicts) -> Results:
-    """Return the tables of some networks of one study, sorted by network, epoch and layer."""
+def final_scores(outcome: Outcome, card: Card) -> dict[str, float]:
+    """Return a network's final `METRICS` and test scores; one that diverged guesses, and has no losses."""
+    if outcome.alive:
+        return dict(zip(SCORES, map(float, [*outcome.history[-1], *outcome.test]), strict=True))
+    return {score: card.guess_accuracy(PART[score]) if score in PART else math.nan for score in SCORES}
+
+
+def tabulate(
+    outcomes: Mapping[Network, Outcome], thresholds: Verdicts, dataset: Dataset, tuning: pd.DataFrame | None = None
+) -> Results:
+    """Return the tables of some networks of one study, sorted by network, epoch and layer.
+
+    Args:
+        outcomes: what they came to.
+        thresholds: of the verdicts on their health.
+        dataset: the study's.
+        tuning: what was tried where their learning rates were tuned.
+    """
     chosen = sorted(outcomes)
     found = [outcomes[network] for network in chosen]
     keys = pd.DataFrame([(*network.cell, network.seed) for network in chosen], columns=KEY)
     alive = np.array([outcome.alive for outcome in found])
-    unknown = np.full(len(METRICS), np.nan)
-    scores = np.array([[*(o.history[-1] if o.alive else unknown), *o.test] for o in found], np.float64)
+    tuning = pd.DataFrame(columns=COLUMNS) if tuning is None else tuning
+    own = {Cell.of(row) for row in tuning.loc[tuning["chosen"].astype(bool), list(AXES)].to_dict("records")}
     networks = keys.assign(
         status=np.where(alive, "trained", "diverged"),
+        tuned=[network.cell in own for network in chosen],
         health=pd.Series(_verdicts(found, thresholds), dtype="str"),
         epochs=[outcome.epochs for outcome in found],
-        **dict(zip((*METRICS, "test_loss", "test_accuracy"), scores.T, strict=True)),
+        **pd.DataFrame([final_scores(outcome, dataset.card) for outcome in found], columns=SCORES),
     )
+    hits = keys.assign(hits=[_hits(network, outcomes[network], dataset).tobytes() for network in chosen])
     history = _rows(keys, [len(o.history) for o in found]).assign(
         epoch=np.concatenate([np.arange(1, len(o.history) + 1) for o in found]),
         **_columns(METRICS, [o.history for o in found]),
@@ -72,7 +104,16 @@ def tabulate(outcomes: Mapping[Network, Outcome], thresholds: Verdicts) -> Resul
         **_columns(MEASURES, [o.health.transpose(0, 2, 1).reshape(-1, len(MEASURES)) for o in found]),
     )
     timings = keys.assign(**{name: [getattr(o, name) for o in found] for name in ("seconds", "stack_size", "device")})
-    return Results(networks, history, health, timings)
+    return Results(networks, history, hits, health, timings, tuning)
+
+
+def _hits(network: Network, outcome: Outcome, dataset: Dataset) -> NDArray[np.uint8]:
+    """Return a network's hits on its test part; one that diverged guesses the most frequent class."""
+    if outcome.alive:
+        return outcome.hits
+    counts = dataset.card.class_counts["train"]
+    guessed = dataset.split(dataset.card.split_of(network.seed)).test.y == counts.index(max(counts))
+    return np.packbits(guessed)
 
 
 def _verdicts(outcomes: list[Outcome], thresholds: Verdicts) -> list[str | None]:

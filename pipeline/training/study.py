@@ -1,17 +1,21 @@
 """Trains the networks of a study's grid."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.config import Params, Study
-from pipeline.data import Dataset
+from pipeline.data import Card, Dataset
 from pipeline.errors import ParamsError
-from pipeline.grid import Network
+from pipeline.grid import AXES, Cell, Network
 from pipeline.training.devices import check_precision, device_name
-from pipeline.training.recipe import resolve
-from pipeline.training.results import Results, tabulate
+from pipeline.training.names import KEY
+from pipeline.training.outcome import Outcome
+from pipeline.training.recipe import Recipe, resolve
+from pipeline.training.results import Results, final_scores, tabulate
 from pipeline.training.schedule import Schedule
 from pipeline.training.store import NetworkStore
+from pipeline.training.tuning import Score, to_tune, tune, tuning_seeds
 
 
 def train_networks(
@@ -22,7 +26,7 @@ def train_networks(
     networks: Sequence[Network],
     store: NetworkStore | None = None,
 ) -> Results:
-    """Train networks of a study and return their tables.
+    """Train networks of a study, at learning rates that are found first where they are tuned; return their tables.
 
     Args:
         title: the study's name.
@@ -38,9 +42,41 @@ def train_networks(
     """
     check_fit(title, study, dataset, networks)
     check_precision(study.training.precision, params.compute)
-    recipes = resolve(study, params, dataset.card, device_name(params.compute), networks)
-    trained = Schedule(title, dataset, params.compute, store).train(recipes.values()).outcomes
-    return tabulate({network: trained[recipe] for network, recipe in recipes.items()}, params.health.verdicts)
+    card, device = dataset.card, device_name(params.compute)
+
+    def train(name: str, networks: Iterable[Network], params: Params) -> dict[Network, Outcome]:
+        recipes = resolve(study, params, card, device, networks)
+        trained = Schedule(name, dataset, params.compute, store).train(recipes.values()).outcomes
+        return {network: trained[recipe] for network, recipe in recipes.items()}
+
+    def score(networks: Sequence[Network]) -> dict[Network, Score]:
+        found = train(f"{title}, learning rates", networks, _unwatched(params))
+        return {network: _score(outcome, card) for network, outcome in found.items()}
+
+    tuned = tune(to_tune(networks), params.tuning, params.base_seed, score)
+    outcomes = train(title, sorted({tuned.network(network) for network in networks}), params)
+    return tabulate(outcomes, params.health.verdicts, dataset, tuned.table)
+
+
+def recorded_recipes(study: Study, params: Params, card: Card, results: Results) -> set[Recipe]:
+    """Return the recipes of all networks that a study's tables are of, those that chose learning rates too."""
+    device, seeds = device_name(params.compute), tuning_seeds(params.tuning, params.base_seed)
+    compared = [Network(Cell.of(row), row["seed"]) for row in results.networks[KEY].to_dict("records")]
+    chose = [Network(Cell.of(row), seed) for row in results.tuning[list(AXES)].to_dict("records") for seed in seeds]
+    return {
+        *resolve(study, params, card, device, compared).values(),
+        *resolve(study, _unwatched(params), card, device, chose).values(),
+    }
+
+
+def _unwatched(params: Params) -> Params:
+    """Return what networks are trained with that are not looked into."""
+    return params.model_copy(update={"health": params.health.model_copy(update={"epochs": ()})})
+
+
+def _score(outcome: Outcome, card: Card) -> Score:
+    scores = final_scores(outcome, card)
+    return Score(scores["val_accuracy"], scores["val_loss"] if outcome.alive else math.inf)
 
 
 def check_fit(title: str, study: Study, dataset: Dataset, networks: Sequence[Network]) -> None:

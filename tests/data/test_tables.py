@@ -13,8 +13,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from pipeline.config.data import StratifiedSplit, TableData
 from pipeline.data import tables
-from pipeline.data.prepare import fit_scaler, prepare
+from pipeline.data.prepare import prepare
 from pipeline.data.samples import Samples
+from pipeline.data.scaling import fit_scaler
 from pipeline.errors import DataError
 
 SPLIT = StratifiedSplit(kind="stratified", validation=0.25, test=0.25, seed=0)
@@ -255,7 +256,7 @@ def test_values_far_from_zero_stay_apart(scaling: str, offset: int) -> None:
     x = offset + 10 * kind + rng.integers(0, 4, size=64)
     np.savez("data/tables/t.npz", x=x, kind=kind)
     dataset = prepare(about("t.npz", scaling=scaling))
-    values = np.concatenate([getattr(dataset, part).x for part in ("train", "validation", "test")])
+    values = np.concatenate([getattr(dataset.split(0), part).x for part in ("train", "validation", "test")])
     assert len(np.unique(values)) == len(np.unique(x))
 
 

@@ -73,7 +73,7 @@ def test_the_ledger_is_a_run_of_its_own(clone: Clone) -> None:
     claims = json.loads((clone.folder / "report/claims.json").read_text())
     assert run.data.params == {name: entry["verdict"] for name, entry in claims.items()}
     kept = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert kept == {"claims.json", "findings.parquet", "report"}
+    assert kept == {"claims.json", "effects.parquet", "findings.parquet", "report"}
 
 
 def test_results_that_dvc_restores_are_tracked_without_training(clone: Clone) -> None:

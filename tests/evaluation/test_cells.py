@@ -8,17 +8,19 @@ from pipeline.evaluation.names import health_name
 from pipeline.grid import AXES
 from tests.building import cell
 
+GUESS = 0.1
+
 
 def networks(scores: dict[float, list[float | None]]) -> pd.DataFrame:
-    """One setting at some learning rates; ``None`` is a network that diverged."""
+    """One setting at some learning rates; ``None`` is a network that diverged, and guesses."""
     rows = [
         (*cell(learning_rate=rate), seed)
         + (("trained", "healthy") if score is not None else ("diverged", "diverged"))
-        + (score if score is not None else np.nan,) * len(SCORES)
+        + tuple(score if score is not None else np.nan if name.endswith("loss") else GUESS for name in SCORES)
         for rate, values in scores.items()
         for seed, score in enumerate(values)
     ]
-    return pd.DataFrame(rows, columns=[*AXES, "seed", "status", "health", *SCORES])
+    return pd.DataFrame(rows, columns=[*AXES, "seed", "status", "health", *SCORES]).assign(tuned=False)
 
 
 @pytest.mark.parametrize(
@@ -48,28 +50,30 @@ def test_an_interval_covers_the_mean_as_often_as_it_claims() -> None:
     assert 0.94 <= np.mean(hit) <= 0.96
 
 
-def test_failures_are_counted_apart_from_scores(digits) -> None:
-    cells = summarize_cells(networks({0.1: [0.9, 0.8, None, 0.1]}), digits.card, 0.95)
+def test_failures_are_counted_and_are_scores(digits) -> None:
+    cells = summarize_cells(networks({0.1: [0.9, 0.8, None, 0.1]}), chance_limit(digits.card), 0.95)
     (row,) = cells.to_dict("records")
     assert (row["networks"], row["diverged"], row["at_chance"]) == (4, 1, 1)
-    assert row["val_accuracy_mean"] == pytest.approx(0.6)
+    assert row["val_accuracy_mean"] == pytest.approx((0.9 + 0.8 + GUESS + 0.1) / 4)
+    assert row["val_loss_mean"] == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
     ("scores", "best"),
     [
         ({0.01: [0.7, 0.7], 0.1: [0.8, 0.8]}, 0.1),
-        ({0.01: [0.7, 0.7], 0.1: [0.99, None]}, 0.01),  # a rate that trains every seed beats one that does not
+        ({0.01: [0.7, 0.7], 0.1: [0.99, None]}, 0.01),  # one that diverged is a guess
+        ({0.01: [0.4, 0.4], 0.1: [0.99, None]}, 0.1),
         ({0.01: [0.8, 0.8], 0.1: [0.8, 0.8]}, 0.01),
     ],
 )
-def test_the_best_learning_rate_diverges_least_then_scores_best_on_validation(scores, best: float, digits) -> None:
-    cells = summarize_cells(networks(scores), digits.card, 0.95)
+def test_the_best_learning_rate_scores_best_on_validation(scores, best: float) -> None:
+    cells = summarize_cells(networks(scores), 0.1, 0.95)
     assert list(cells[cells["best_rate"]]["learning_rate"]) == [best]
 
 
-def test_one_seed_gives_a_mean_and_no_interval(digits) -> None:
-    (row,) = summarize_cells(networks({0.1: [0.9]}), digits.card, 0.95).to_dict("records")
+def test_one_seed_gives_a_mean_and_no_interval() -> None:
+    (row,) = summarize_cells(networks({0.1: [0.9]}), 0.1, 0.95).to_dict("records")
     assert row["val_accuracy_mean"] == 0.9
     assert np.isnan(row["val_accuracy_low"])
 

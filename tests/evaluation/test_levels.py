@@ -18,7 +18,7 @@ def tables(rates: tuple[float, ...] = (0.01, 0.1)) -> tuple[pd.DataFrame, pd.Dat
     """Return networks whose accuracy depends on activation, a little on the seed, and is better at the highest rate."""
     cells = [cell(*levels) for levels in product(INITIALIZERS, ACTIVATIONS, NORMS, ["none"], rates)]
     networks = pd.DataFrame([(*one, seed) for one in cells for seed in range(4)], columns=KEY)
-    networks = networks.assign(status="trained", health="healthy", epochs=3)
+    networks = networks.assign(status="trained", tuned=False, health="healthy", epochs=3)
     accuracy = 0.7 + networks["activation"].map(WORTH) + 0.01 * networks["seed"]
     networks["val_accuracy"] = networks["test_accuracy"] = accuracy + 0.05 * (networks["learning_rate"] == max(rates))
     networks["train_accuracy"] = networks["test_accuracy"] + 0.03 * (networks["activation"] == "tanh")
@@ -32,7 +32,7 @@ def rows(table: pd.DataFrame, view: str = "best", axis: str = "activation") -> p
 
 
 def test_levels_have_their_accuracy_and_rank() -> None:
-    levels = rows(summarize_levels(*tables(), 0.1, 0.1, 0.95).table)
+    levels = rows(summarize_levels(*tables(), 0.1, 0.95).table)
     middle = 0.7 + 0.05 + 0.015  # the seeds' middle two
     for activation, worth in WORTH.items():
         assert levels.loc[activation, "accuracy"] == pytest.approx(middle + worth)
@@ -43,7 +43,7 @@ def test_levels_have_their_accuracy_and_rank() -> None:
 
 
 def test_the_fixed_view_is_at_the_lowest_of_equally_frequent_rates() -> None:
-    table = summarize_levels(*tables(), 0.1, 0.1, 0.95).table
+    table = summarize_levels(*tables(), 0.1, 0.95).table
     best, fixed = (rows(table, view)["accuracy"] for view in ("best", "fixed"))
     np.testing.assert_allclose(best - fixed, 0.05)
 
@@ -52,13 +52,13 @@ def test_the_fixed_view_is_at_the_rate_of_most_of_all_networks() -> None:
     networks, history = tables()
     few = networks[(networks["learning_rate"] == 0.1) & (networks["normalization"] == "none")]
     few = few[few["activation"] == "relu"].assign(clipping="norm")
-    table = summarize_levels(pd.concat([networks, few]), history, 0.1, 0.1, 0.95).table
+    table = summarize_levels(pd.concat([networks, few]), history, 0.1, 0.95).table
     best, fixed = (rows(table, view)["accuracy"] for view in ("best", "fixed"))
     np.testing.assert_allclose(best, fixed)
 
 
 def test_activation_explains_what_it_alone_decides() -> None:
-    explained = summarize_levels(*tables(), 0.1, 0.1, 0.95).explained["best"]
+    explained = summarize_levels(*tables(), 0.1, 0.95).explained["best"]
     assert explained["activation"] == pytest.approx(1)
     assert sum(explained.values()) == pytest.approx(1)
 
@@ -67,9 +67,9 @@ def test_failures_are_shares_with_their_interval() -> None:
     networks, history = tables(rates=(0.1,))
     sigmoid = networks["activation"] == "sigmoid"
     networks.loc[sigmoid & (networks["seed"] == 0), "status"] = "diverged"
-    networks.loc[sigmoid & (networks["seed"] == 0), ["val_accuracy", "test_accuracy"]] = np.nan
+    networks.loc[sigmoid & (networks["seed"] == 0), ["val_accuracy", "test_accuracy"]] = 0.1
     networks.loc[sigmoid & (networks["seed"] == 1), ["val_accuracy"]] = 0.1
-    levels = rows(summarize_levels(networks, history, 0.1, 0.12, 0.95).table)
+    levels = rows(summarize_levels(networks, history, 0.12, 0.95).table)
     assert levels.loc["sigmoid", "diverged"] == levels.loc["sigmoid", "at_chance"] == 0.25
     assert levels.loc["sigmoid", "diverged_low"] < 0.25 < levels.loc["sigmoid", "diverged_high"]
     assert levels.loc["relu", "diverged"] == levels.loc["relu", "at_chance"] == 0
@@ -77,7 +77,7 @@ def test_failures_are_shares_with_their_interval() -> None:
 
 
 def test_epochs_are_counted_until_nine_tenths_of_the_best() -> None:
-    levels = rows(summarize_levels(*tables(rates=(0.1,)), 0.1, 0.1, 0.95).table)
+    levels = rows(summarize_levels(*tables(rates=(0.1,)), 0.1, 0.95).table)
     assert levels.loc["relu", ["reached", "epochs"]].tolist() == [1.0, 3.0]
     assert levels.loc["sigmoid", "reached"] == 0
     assert np.isnan(levels.loc["sigmoid", "epochs"])
@@ -87,7 +87,7 @@ def test_a_level_that_was_not_combined_with_all_others_has_no_rank() -> None:
     networks, history = tables()
     extra = networks[(networks["activation"] == "relu") & (networks["normalization"] == "none")]
     networks = pd.concat([networks, extra.assign(initializer="standard_normal")])
-    levels = summarize_levels(networks, history, 0.1, 0.1, 0.95)
+    levels = summarize_levels(networks, history, 0.1, 0.95)
     assert rows(levels.table)["mean_rank"].to_dict() == {"relu": 1.0, "tanh": 2.0, "sigmoid": 3.0}
     assert rows(levels.table, axis="initializer")["mean_rank"].isna().all()
     assert levels.explained["best"]["activation"] == pytest.approx(1)
@@ -96,8 +96,8 @@ def test_a_level_that_was_not_combined_with_all_others_has_no_rank() -> None:
 
 def test_a_level_that_all_networks_share_is_no_choice() -> None:
     networks, history = tables()
-    plain = summarize_levels(networks, history, 0.1, 0.1, 0.95)
-    clipped = summarize_levels(networks.assign(clipping="norm"), history.assign(clipping="norm"), 0.1, 0.1, 0.95)
+    plain = summarize_levels(networks, history, 0.1, 0.95)
+    clipped = summarize_levels(networks.assign(clipping="norm"), history.assign(clipping="norm"), 0.1, 0.95)
     assert set(plain.table["axis"]) == {"activation", "initializer", "normalization"}
     pd.testing.assert_frame_equal(clipped.table, plain.table)
     assert clipped.explained == plain.explained
@@ -107,8 +107,8 @@ def test_levels_that_were_tried_on_a_few_settings_are_left_out_with_their_networ
     networks, history = tables()
     few = networks[(networks["activation"] == "relu") & (networks["normalization"] == "none")]
     more = [few.assign(clipping=mode, test_accuracy=0.0) for mode in ("value", "norm", "global_norm")]
-    plain = summarize_levels(networks, history, 0.1, 0.1, 0.95)
-    levels = summarize_levels(pd.concat([networks, *more]), history, 0.1, 0.1, 0.95)
+    plain = summarize_levels(networks, history, 0.1, 0.95)
+    levels = summarize_levels(pd.concat([networks, *more]), history, 0.1, 0.95)
     pd.testing.assert_frame_equal(levels.table, plain.table)
     assert levels.explained == plain.explained
 
@@ -117,7 +117,7 @@ def test_an_axis_that_was_tried_on_every_setting_has_levels() -> None:
     networks, history = tables()
     better = {score: networks[score] + 0.02 for score in ("val_accuracy", "test_accuracy")}
     clipped = networks.assign(clipping="norm", **better)
-    levels = summarize_levels(pd.concat([networks, clipped]), history, 0.1, 0.1, 0.95)
+    levels = summarize_levels(pd.concat([networks, clipped]), history, 0.1, 0.95)
     accuracy = rows(levels.table, axis="clipping")["accuracy"]
     assert accuracy["norm"] - accuracy["none"] == pytest.approx(0.02)
     assert set(levels.table["axis"]) == {"activation", "initializer", "normalization", "clipping"}
@@ -127,14 +127,14 @@ def test_where_nothing_is_varied_there_are_no_levels() -> None:
     networks, history = tables()
     one = (networks["activation"] == "relu") & (networks["initializer"] == "he_normal")
     one &= networks["normalization"] == "none"
-    levels = summarize_levels(networks[one], history, 0.1, 0.1, 0.95)
+    levels = summarize_levels(networks[one], history, 0.1, 0.95)
     assert levels.table.empty
     assert not any(levels.explained.values())
 
 
 def test_networks_that_diverged_at_once_reach_nothing() -> None:
     networks, history = tables()
-    lost = networks.assign(status="diverged", val_accuracy=np.nan, test_accuracy=np.nan)
-    levels = rows(summarize_levels(lost, history.iloc[:0], 0.1, 0.1, 0.95).table)
+    lost = networks.assign(status="diverged", val_accuracy=0.1, test_accuracy=0.1)
+    levels = rows(summarize_levels(lost, history.iloc[:0], 0.1, 0.95).table)
     assert (levels[["diverged", "reached"]] == [1, 0]).all(axis=None)
     assert (levels["accuracy"] == 0.1).all()

@@ -16,7 +16,7 @@ ROWS = [
     ("critical", "tanh", "none", "none", 0.1, (0.978, 0.978)),
     ("critical", "tanh", "none", "none", 0.01, (0.95, 0.95)),
     ("he_normal", "tanh", "none", "none", 0.1, (0.9, 0.9)),
-    ("he_normal", "prelu", "none", "norm", 0.1, (0.999, None)),
+    ("he_normal", "prelu", "none", "norm", 0.1, (0.999, None)),  # and guesses
 ]
 
 
@@ -24,8 +24,8 @@ ROWS = [
 def networks() -> pd.DataFrame:
     return pd.DataFrame(
         cell(*levels)._asdict()
-        | {"seed": seed, "val_accuracy": accuracy, "test_accuracy": accuracy}
-        | {"status": "trained" if accuracy else "diverged"}
+        | {"seed": seed, "val_accuracy": accuracy or 0.1, "test_accuracy": accuracy or 0.1}
+        | {"status": "trained" if accuracy else "diverged", "tuned": False}
         for *levels, accuracies in ROWS
         for seed, accuracy in enumerate(accuracies)
     ).astype({"val_accuracy": float, "test_accuracy": float})

@@ -75,8 +75,8 @@ def test_the_champion_trained_again_is_the_recorded_one_bit_for_bit(results, par
     again = retrain(champion, study, params, digits, results.networks)
     recorded = results.networks.query("val_accuracy == val_accuracy.max()").sort_values("val_loss").iloc[0]
     assert (again.reproduced, again.largest_difference) == ("bit for bit", 0.0)
-    assert np.float32((again.labels == digits.test.y).mean()) == recorded["test_accuracy"]
-    np.testing.assert_array_equal(predict(again.model, digits.test.x), again.labels)
+    assert np.float32((again.labels == digits.split(0).test.y).mean()) == recorded["test_accuracy"]
+    np.testing.assert_array_equal(predict(again.model, digits.split(0).test.x), again.labels)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_a_champion_that_comes_out_different_is_reported_and_stops_nothing(
 ) -> None:
     champion = choose_champion(results.networks)
     changed = results.networks.copy()
-    changed.loc[changed["val_loss"] == rows_of(changed, champion)["val_loss"].iloc[0], "val_loss"] += off
+    changed.loc[changed["val_loss"] == rows_of(changed, champion)["val_loss"].iloc[0], "test_loss"] += off
     metrics = staged(study, params, digits, results._replace(networks=changed), tmp_path).metrics["champion"]
     assert (metrics["reproduced"], metrics["largest_difference"]) == (reproduced, difference)
     warning = capsys.readouterr().err
     assert ("warning" in warning) == (reproduced == "no")
     if reproduced == "no":
-        for words in ("val_loss", "make verify", "dvc repro --force"):
+        for words in ("test_loss", "make verify", "dvc repro --force"):
             assert words in warning
     assert (tmp_path / "champion" / "weights.safetensors").is_file()
     for file in ("metrics.json", "champion.json"):
@@ -107,7 +107,7 @@ def test_a_champion_that_comes_out_different_is_reported_and_stops_nothing(
 
 def train_and_save(network: Network, params, study, digits, folder: Path) -> nn.Module:
     model = train_together([network], study, params, digits).networks.unstack(0)
-    save_champion(model, SavedNetwork.of(network.cell, digits.card), digits.card, folder)
+    save_champion(model, SavedNetwork.of(network.cell, digits.card), digits.card, digits.split(0).scaler, folder)
     return model
 
 
@@ -123,9 +123,9 @@ def test_a_saved_champion_predicts_the_same(kind: dict[str, str], params, study,
     network = Network(cell(normalization="before")._replace(**kind), 0)
     model = train_and_save(network, params, study, digits, tmp_path)
     loaded = load_champion(tmp_path)
-    x = torch.from_numpy(digits.test.x)
+    x = torch.from_numpy(digits.split(0).test.x)
     np.testing.assert_array_equal(loaded(x).detach(), model(x).detach())
-    np.testing.assert_array_equal(predict(loaded, digits.test.x), predict(model, digits.test.x))
+    np.testing.assert_array_equal(predict(loaded, digits.split(0).test.x), predict(model, digits.split(0).test.x))
 
 
 @pytest.fixture(scope="module")
@@ -149,13 +149,13 @@ def test_an_evaluation_comes_back_the_same(results, params, study, digits, tmp_p
     read = load_evaluation(tmp_path)
     pd.testing.assert_frame_equal(read.cells, written.cells)
     assert read.metrics == written.metrics
-    assert np.trace(read.details["confusion"]) / len(digits.test.y) == pytest.approx(
+    assert np.trace(read.details["confusion"]) / len(digits.split(0).test.y) == pytest.approx(
         read.metrics["champion"]["test_accuracy"]
     )
 
 
 def test_a_study_in_which_all_diverged_is_evaluated_too(results, params, study, digits, tmp_path: Path) -> None:
-    lost = results.networks.assign(status="diverged", val_accuracy=np.nan, val_loss=np.nan)
+    lost = results.networks.assign(status="diverged", val_accuracy=0.1, val_loss=np.nan)
     evaluation = staged(study, params, digits, results._replace(networks=lost), tmp_path)
     assert evaluation.metrics["best_cell"] is None
     assert evaluation.metrics["diverged"] == len(lost)
@@ -164,7 +164,7 @@ def test_a_study_in_which_all_diverged_is_evaluated_too(results, params, study, 
 
 
 def test_references_beat_the_majority(digits) -> None:
-    scores = reference_scores(REFERENCES, digits)
+    scores = reference_scores(REFERENCES, digits.split(0))
     assert scores["majority"]["val_accuracy"] == pytest.approx(0.1, abs=0.02)
     assert scores["logistic_regression"]["val_accuracy"] > 0.9
     assert scores["random_forest"]["val_accuracy"] > 0.9

@@ -19,8 +19,8 @@ SETTINGS = len(INITIALIZERS) * len(ACTIVATIONS) - len(EDGELESS)
 
 @pytest.fixture(scope="module")
 def probe(digits) -> Probe:
-    x = digits.train.x.astype(np.float64)
-    return Probe(x[:64], digits.train.y[:64], float(np.square(x).mean()), range(4))
+    x = digits.split(0).train.x.astype(np.float64)
+    return Probe(x[:64], digits.split(0).train.y[:64], float(np.square(x).mean()), range(8))
 
 
 WIDE = (64, *[400] * 6, 10)
@@ -43,7 +43,7 @@ def test_theory_and_measurement_agree_where_layers_are_wide(activation: str, pro
 @pytest.mark.parametrize("placement", ["before", "after"])
 def test_batch_norm_explodes_relus_gradients_as_predicted(placement, probe, digits) -> None:
     """By π / (π - 1) = 1.47 a layer; with a batch large enough that its statistics are the signal's."""
-    many = probe._replace(x=digits.train.x[:512].astype(np.float64), y=digits.train.y[:512])
+    many = probe._replace(x=digits.split(0).train.x[:512].astype(np.float64), y=digits.split(0).train.y[:512])
     table = setting_tables(start("relu", placement, ("he_normal",)), many)
     growth = table["gradient"].to_numpy()[1:-1] / table["gradient"].to_numpy()[2:]
     np.testing.assert_allclose(growth, np.pi / (np.pi - 1), rtol=0.15)

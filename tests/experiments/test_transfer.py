@@ -121,8 +121,8 @@ def test_scratch_is_what_plain_torch_trains(params, digits) -> None:
     untrained = StackModule(stack, experiment.tasks["B"])
     plain = untrained.networks.unstack(0).double().train()
     assert len(untrained.samples[0]) == 20
-    x = torch.from_numpy(experiment.tasks["B"].train.x[untrained.samples[0]]).double()
-    y = torch.from_numpy(experiment.tasks["B"].train.y[untrained.samples[0]]).double()
+    x = torch.from_numpy(experiment.tasks["B"].split(0).train.x[untrained.samples[0]]).double()
+    y = torch.from_numpy(experiment.tasks["B"].split(0).train.y[untrained.samples[0]]).double()
     optimizer = torch.optim.SGD(plain.parameters(), lr=base.learning_rate)
     losses = []
     for _ in range(training.epochs):

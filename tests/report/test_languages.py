@@ -55,9 +55,11 @@ def test_translations_keep_the_markup(korean) -> None:
 def test_a_setting_is_told_in_both_languages() -> None:
     english, korean = (translations(name) for name in LANGUAGES)
     where = "normalization=none; compared=elu − relu"
-    assert tell("digits", where, english) == "digits, normalization none, elu − relu"
-    assert tell("probe", "shape=square", english) == "probe, square layer"
-    assert tell("digits", "normalization=none; layer=2", korean) == "digits, 정규화 none, 층 2"
+    assert tell("place", where, english) == "normalization none, elu − relu"
+    assert tell("place", "shape=square", english) == "square layer"
+    assert tell("place", "depth=deep; normalization=none; layer=2", korean) == "깊은 신경망, 정규화 none, 층 2"
+    assert tell("dataset", "probe", korean) == "소규모 실험"
+    assert tell("all", "all", korean) == "전체"
 
 
 def test_only_texts_of_a_chart_are_words() -> None:

@@ -63,7 +63,7 @@ def test_going_on_gives_the_bits_of_a_run_without_a_break(
     assert seen == list(range(epochs + 1, 5))
     for name, module in (("whole", whole), ("again", again)):
         came_to = dict(zip(networks, outcomes(module, "cpu"), strict=True))
-        tabulate(came_to, params.health.verdicts).save(tmp_path / name)
+        tabulate(came_to, params.health.verdicts, digits).save(tmp_path / name)
     for table in ("networks", "history", "layers"):
         assert (tmp_path / "whole" / f"{table}.parquet").read_bytes() == (
             tmp_path / "again" / f"{table}.parquet"

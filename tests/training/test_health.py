@@ -133,9 +133,10 @@ def test_the_first_gradient_is_that_of_plain_layers_on_the_first_batch(params, m
     module = train_together([network], study, watching(params, (0,)), digits)
     still = network._replace(cell=network.cell._replace(learning_rate=1e-30))
     fresh = train_together([still], study, params, digits).networks.unstack(0)
-    (order,) = Epochs([4], [np.arange(len(digits.train.y))], lambda: 0)
+    x, y = map(torch.from_numpy, digits.split(4).train)
+    (order,) = Epochs([4], [np.arange(len(y))], lambda: 0)
     batch = order[0, : network.cell.batch_size]
-    F.cross_entropy(fresh(torch.from_numpy(digits.train.x)[batch]), torch.from_numpy(digits.train.y)[batch]).backward()
+    F.cross_entropy(fresh(x[batch]), y[batch]).backward()
     weights = [p for p in fresh.parameters() if p.dim() == 2]
     norms = [float(w.grad.norm()) for w in weights]
     recorded = module.health.records[0]

@@ -146,7 +146,7 @@ def test_what_does_not_concern_a_network_is_not_in_its_key(asked) -> None:
     "levels",
     [
         {"activation": "leaky_relu(slope=0.3)"},
-        {"normalization": "before(momentum=0.99, eps=0.001)"},
+        {"normalization": "before(momentum=0.9, eps=0.001)"},
         {"clipping": "norm(1)"},
         {"optimizer": "momentum(0.9)"},
     ],

@@ -54,12 +54,15 @@ def test_networks_learn(results) -> None:
     assert learned["val_accuracy"].mean() > 0.8
 
 
-def test_a_network_that_diverges_is_recorded_without_scores(results) -> None:
+def test_a_network_that_diverges_is_recorded_as_guessing(results, digits) -> None:
     diverged = results.networks[results.networks["status"] == "diverged"]
     assert set(diverged["learning_rate"]) == {1000.0}
     assert (diverged["health"] == "diverged").all()
     assert (diverged["epochs"] < 2).all()
-    assert diverged[list(METRICS)].isna().all(axis=None)
+    assert diverged[["train_loss", "val_loss", "test_loss"]].isna().all(axis=None)
+    counts = np.array([digits.card.class_counts[part] for part in ("train", "validation", "test")])
+    guesses = counts[:, counts[0].argmax()] / counts.sum(1)
+    assert (diverged[["train_accuracy", "val_accuracy", "test_accuracy"]] == guesses).all(axis=None)
     trained = results.networks[results.networks["status"] == "trained"]
     assert np.isfinite(trained[[*METRICS, "test_loss", "test_accuracy"]]).all(axis=None)
 
@@ -76,8 +79,8 @@ def test_the_training_scores_are_those_of_the_epochs_batches(params, mini, digit
     still = Network(cell("he_normal", "tanh", learning_rate=1e-12), 3)
     module = train_together([still], small(mini, 1), params, digits)
     plain = module.networks.unstack(0)
-    logits = plain(torch.from_numpy(digits.train.x))
-    y = torch.from_numpy(digits.train.y)
+    x, y = map(torch.from_numpy, digits.split(3).train)
+    logits = plain(x)
     train = module.history[0].train
     torch.testing.assert_close(train.loss[0], torch.nn.functional.cross_entropy(logits, y))
     torch.testing.assert_close(train.accuracy[0], (logits.argmax(1) == y).float().mean())
@@ -88,11 +91,26 @@ def test_scores_are_scikit_learns(params, mini, digits) -> None:
 
     networks = [Network(cell("glorot_uniform", "selu", "after"), seed) for seed in (1, 2)]
     module = train_together(networks, small(mini), params, digits)
-    for k in range(2):
-        p = module.networks.unstack(k)(torch.from_numpy(digits.test.x)).softmax(1).detach().double().numpy()
+    for k, network in enumerate(networks):
+        x, y = digits.split(network.seed).test
+        p = module.networks.unstack(k)(torch.from_numpy(x)).softmax(1).detach().double().numpy()
         p /= p.sum(1, keepdims=True)
-        assert module.test.loss[k].item() == pytest.approx(log_loss(digits.test.y, p), rel=1e-5)
-        assert module.test.accuracy[k].item() == pytest.approx(accuracy_score(digits.test.y, p.argmax(1)))
+        assert module.test.loss[k].item() == pytest.approx(log_loss(y, p), rel=1e-5)
+        assert module.test.accuracy[k].item() == pytest.approx(accuracy_score(y, p.argmax(1)))
+
+
+def test_hits_are_the_samples_that_a_network_gets_right(params, mini, digits) -> None:
+    networks = [Network(cell("glorot_uniform", "selu"), seed) for seed in (1, 2)]
+    networks.append(Network(cell("standard_normal", learning_rate=1000.0), 0))
+    results = train_networks("mini", small(mini), params, digits, networks)
+    found = dict(zip(results.hits["seed"], results.hits["hits"], strict=True))
+    right = {seed: np.unpackbits(np.frombuffer(one, np.uint8), count=360) for seed, one in found.items()}
+    for row in results.networks.itertuples():
+        assert right[row.seed].mean() == pytest.approx(row.test_accuracy, abs=1e-7)
+    module = train_together(networks[:1], small(mini), params, digits)
+    np.testing.assert_array_equal(right[1], module.labels("test")[0] == digits.split(1).test.y)
+    most = np.argmax(digits.card.class_counts["train"])
+    np.testing.assert_array_equal(right[0], digits.split(0).test.y == most)  # diverged: it guesses
 
 
 def test_an_epoch_shows_every_sample_once_in_the_seeds_own_order() -> None:

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from pipeline.evaluation.cells import SETTING
 from pipeline.evaluation.claims.comparison import Comparison, held, paired
 from pipeline.evaluation.claims.evidence import Evidence, StudyTables, by_seed
-from pipeline.evaluation.claims.ledger import Claim, finding
+from pipeline.evaluation.claims.ledger import Claim
 from pipeline.evaluation.claims.questions import (
     GRIDS,
     HALF_A_POINT,
@@ -14,6 +15,9 @@ from pipeline.evaluation.claims.questions import (
     accuracies_differ,
     activations_differ,
     found,
+    in_probe,
+    in_study,
+    of_scores,
     takes_longer,
 )  # fmt: skip
 from pipeline.grid import AXES
@@ -24,54 +28,54 @@ BY_NORM = ("normalization",)
 
 def large_rates_kill(evidence: Evidence) -> Findings:
     """Dead share of ReLU's units at the end: the largest learning rate less the smallest."""
-    for name, tables in evidence.items():
-        hidden = held(tables.hidden("last"), {"activation": "relu"}, BY_NORM)
+    for name, tables in evidence.shapes:
+        hidden = held(tables.hidden("last", every_rate=True), {"activation": "relu"}, BY_NORM)
         for norm, group in hidden.groupby("normalization"):
-            rates = sorted(group["learning_rate"].unique())
+            tried = group.groupby(SETTING)["learning_rate"].unique()
+            rates = sorted(tried.iloc[int(tried.map(len).argmax())])
             if len(rates) > 1:
                 effects = Comparison("learning_rate", rates[-1], rates[0], "dead").of(group)
-                yield finding(name, effects, normalization=norm, learning_rate=f"{rates[-1]:g} − {rates[0]:g}")
+                yield in_study(name, tables, effects, normalization=norm, learning_rate=f"{rates[-1]:g} − {rates[0]:g}")
 
 
 def prelu_moves(evidence: Evidence) -> Findings:
     """How far PReLU's mean slope is, at the end, from where it started, in either direction."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.shapes:
         first, last = (held(tables.hidden(at), {"activation": "prelu"}, BY_NORM) for at in (0, "last"))
         key = [*tables.key, "layer"]
-        for layer in sorted(last["layer"].unique()):
-            moved = last[last["layer"] == layer].merge(first, on=key, validate="one_to_one")
-            moved["moved"] = (moved["prelu_slope_x"] - moved["prelu_slope_y"]).abs()
-            yield finding(name, by_seed(moved, "moved").to_numpy(), layer=layer)
+        moved = last.merge(first, on=key, validate="one_to_one")
+        moved["moved"] = (moved["prelu_slope_x"] - moved["prelu_slope_y"]).abs()
+        yield in_study(name, tables, by_seed(moved, "moved"))
 
 
 def elu_is_centred(evidence: Evidence) -> Findings:
     """Mean activation of the layers at the end, in absolute value: ReLU's less ELU's."""
-    comparison = Comparison("activation", "relu", "elu", "offset", by=BY_NORM, rate="same")
-    for name, tables in evidence.items():
+    comparison = Comparison("activation", "relu", "elu", "offset", by=BY_NORM)
+    for name, tables in evidence.shapes:
         hidden = tables.hidden("last")
         for where, effects in comparison.effects(hidden.assign(offset=hidden["activation_mean"].abs())):
-            yield finding(name, effects, **where)
+            yield in_study(name, tables, effects, **where)
 
 
 def elu_lives(evidence: Evidence) -> Findings:
     """0.001 less the dead share of ELU's units at the end."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.shapes:
         own = held(tables.hidden("last"), {"activation": "elu"}, BY_NORM)
         for norm, group in own.groupby("normalization"):
-            yield finding(name, 0.001 - by_seed(group, "dead").to_numpy(), normalization=norm)
+            yield in_study(name, tables, 0.001 - by_seed(group, "dead"), normalization=norm)
 
 
 def smooth_learns_faster(evidence: Evidence) -> Findings:
     """Mean validation accuracy over the epochs: smooth activations less kinked ones."""
-    for name, tables in evidence.items():
-        chosen = held(tables.chosen(tables.speed()), {}, BY_NORM)
+    for name, tables in evidence.shapes:
+        chosen = held(tables.chosen, {}, BY_NORM)
         for norm, group in chosen.groupby("normalization"):
             others = [axis for axis in AXES if axis not in ("activation", "learning_rate")]
             smooth, kinked = (
                 group[group["activation"].isin(kind)].groupby([*others, "seed"])[["speed"]].mean().reset_index()
                 for kind in (SMOOTH, KINKED)
             )
-            yield finding(name, 100 * paired(smooth, kinked, "speed", on=others), normalization=norm)
+            yield of_scores(name, tables, 100 * paired(smooth, kinked, "speed", on=others), normalization=norm)
 
 
 def selu_worst_layer(tables: StudyTables, epoch: int | str = 0, **setting: str) -> pd.Series:
@@ -83,10 +87,10 @@ def selu_worst_layer(tables: StudyTables, epoch: int | str = 0, **setting: str) 
 
 def selu_normalises(evidence: Evidence) -> Findings:
     """0.5 less the worst layer's distance from mean 0 and sd 1."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.shapes:
         for epoch, when in MOMENTS:
             worst = selu_worst_layer(tables, epoch, initializer="lecun_normal")
-            yield finding(name, 0.5 - worst.to_numpy(), layers=tables.depth, when=when)
+            yield in_study(name, tables, 0.5 - worst, when=when)
 
 
 def selu_needs_its_conditions(evidence: Evidence) -> Findings:
@@ -94,14 +98,14 @@ def selu_needs_its_conditions(evidence: Evidence) -> Findings:
     if evidence.probes is not None:
         table = evidence.probes.moments
         unit, standardized = (table[table["inputs"] == inputs] for inputs in ("unit", "standardized"))
-        yield finding("probe", paired(unit, standardized, "off", on=()), broken="inputs between 0 and 1")
-    for name, tables in evidence.items():
+        yield in_probe(paired(unit, standardized, "off", on=()), broken="inputs between 0 and 1")
+    for name, tables in evidence.shapes:
         met = selu_worst_layer(tables, initializer="lecun_normal")
-        for initializer in ("he_normal", "glorot_normal", "standard_normal"):
+        for initializer in ("he_normal", "glorot_uniform", "standard_normal"):
             worst = selu_worst_layer(tables, initializer=initializer)
-            yield finding(name, (worst - met).dropna().to_numpy(), broken=initializer)
+            yield in_study(name, tables, (worst - met).dropna(), broken=initializer)
         worst = selu_worst_layer(tables, initializer="lecun_normal", normalization="before")
-        yield finding(name, (worst - met).dropna().to_numpy(), broken="batch norm before")
+        yield in_study(name, tables, (worst - met).dropna(), broken="batch norm before")
 
 
 gelu_is_its_approximation = accuracies_differ(
@@ -188,6 +192,7 @@ CLAIMS = (
         reference="Clevert et al. 2016",
         studies=PROBES,
         test=takes_longer(("elu", "none"), ("relu", "none"), "elu / relu"),
+        kind="cost",
     ),
     Claim(
         id="elu-fast-convergence",
@@ -297,5 +302,6 @@ CLAIMS = (
         reference="Hendrycks & Gimpel 2016",
         studies=PROBES,
         test=takes_longer(("gelu", "none"), ("relu", "none"), "gelu / relu"),
+        kind="cost",
     ),
 )

@@ -2,15 +2,15 @@
 
 from pipeline.evaluation.claims.comparison import Comparison, held
 from pipeline.evaluation.claims.evidence import Evidence, by_seed
-from pipeline.evaluation.claims.ledger import Claim, finding
-from pipeline.evaluation.claims.questions import PROBES, Findings, found
+from pipeline.evaluation.claims.ledger import Claim
+from pipeline.evaluation.claims.questions import PROBES, Findings, found, in_probe, in_study
 
 FREE = ("normalization", "clipping")
 
 
 def clipping_prevents_divergence(evidence: Evidence) -> Findings:
     """Share of networks that diverged without clipping, less that with it, where any diverged."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.shapes:
         table = held(tables.networks, {}, FREE)
         table = table.assign(lost=(table["status"] == "diverged").astype(float))
         key = [column for column in tables.key if column != "clipping"]
@@ -19,7 +19,7 @@ def clipping_prevents_divergence(evidence: Evidence) -> Findings:
             free = table[table["clipping"] == "none"].merge(clipped[key], on=key, validate="one_to_one")
             if len(clipped) and (free["lost"].any() or clipped["lost"].any()):
                 effects = Comparison("clipping", "none", mode, "lost", rate="same").of(table)
-                yield finding(name, effects, clipping=mode)
+                yield in_study(name, tables, effects, clipping=mode)
 
 
 def clipping_by_value_alone_turns(evidence: Evidence) -> Findings:
@@ -27,8 +27,8 @@ def clipping_by_value_alone_turns(evidence: Evidence) -> Findings:
     if evidence.probes is None:
         return
     for mode, group in evidence.probes.angles.groupby("clipping"):
-        above = by_seed(group, "angle").to_numpy() - 1.0
-        yield finding("probe", above if mode == "value" else -above, clipping=mode)
+        above = by_seed(group, "angle") - 1.0
+        yield in_probe(above if mode == "value" else -above, clipping=mode)
 
 
 CLAIMS = (
@@ -57,5 +57,6 @@ CLAIMS = (
         reference="Pascanu et al. 2013",
         studies=PROBES,
         test=found(clipping_by_value_alone_turns),
+        kind="check",
     ),
 )

@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.statistics import Scores
 from pipeline.grid import AXES, AXIS
 
 PLACES = ("layer",)
@@ -43,14 +42,14 @@ class Comparison(NamedTuple):
     rate: Literal["same", "own"] = "own"
     """Whether pairs have one learning rate, or each setting the one that was chosen for it."""
 
-    def effects(self, table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], Scores]]:
-        """Yield where, and the differences ``[seed]``: in each seed the mean over all pairs."""
+    def effects(self, table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.Series]]:
+        """Yield where, and the differences by seed: in each the mean over all pairs."""
         rows = held(table, self.at, (self.axis, *self.by))
         for levels, group in rows.groupby(list(self.by), sort=True) if self.by else [((), rows)]:
             yield dict(zip(self.by, levels, strict=True)), self.of(group)
 
-    def of(self, rows: pd.DataFrame) -> Scores:
-        """Return the differences ``[seed]`` of rows that are held already."""
+    def of(self, rows: pd.DataFrame) -> pd.Series:
+        """Return the differences by seed of rows that are held already."""
         apart = {self.axis} | ({"learning_rate"} if self.rate == "own" else set())
         columns = [column for column in (*AXES, *PLACES) if column in rows and column not in apart]
         values = [rows[column].to_numpy() for column in columns]  # where all are alike, they tell no pairs apart
@@ -59,8 +58,8 @@ class Comparison(NamedTuple):
         return paired(first, second, self.metric, on)
 
 
-def paired(first: pd.DataFrame, second: pd.DataFrame, column: str, on: Sequence[str]) -> Scores:
-    """Return ``[seed]``: first less second, in each seed the mean over all that they share besides.
+def paired(first: pd.DataFrame, second: pd.DataFrame, column: str, on: Sequence[str]) -> pd.Series:
+    """Return by seed: first less second, in each the mean over all that they share besides.
 
     Args:
         first: rows with a ``seed``, the columns ``on``, and the column compared.
@@ -76,4 +75,5 @@ def paired(first: pd.DataFrame, second: pd.DataFrame, column: str, on: Sequence[
         second[[*keys, column]], on=keys, suffixes=("_first", "_second"), validate="one_to_one"
     )
     differences = both[f"{column}_first"] - both[f"{column}_second"]
-    return differences.groupby(both["seed"]).mean().to_numpy(np.float64)
+    means: pd.Series = differences.groupby(both["seed"]).mean()
+    return means

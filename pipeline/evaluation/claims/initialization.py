@@ -4,8 +4,18 @@ import math
 
 from pipeline.evaluation.claims.comparison import Comparison, held, paired
 from pipeline.evaluation.claims.evidence import Evidence, by_seed
-from pipeline.evaluation.claims.ledger import Claim, finding
-from pipeline.evaluation.claims.questions import GRIDS, HALF_A_POINT, PROBES, Findings, found, log_ratio_of_ends
+from pipeline.evaluation.claims.ledger import Claim
+from pipeline.evaluation.claims.questions import (
+    GRIDS,
+    HALF_A_POINT,
+    PROBES,
+    Findings,
+    found,
+    in_probe,
+    in_study,
+    log_ratio_of_ends,
+    of_scores,
+)
 
 PAIRING = {
     "tanh": "glorot", "sigmoid": "glorot", "relu": "he", "leaky_relu": "he", "rrelu": "he", "prelu": "he", "elu": "he",
@@ -17,22 +27,21 @@ PAIRING = {
 def init_saturates(evidence: Evidence) -> Findings:
     """Sigmoid units saturated before the first step: standard normal weights less Glorot's."""
     comparison = Comparison(
-        "initializer", "standard_normal", "glorot_normal", "saturated", at={"activation": "sigmoid"}, by=("layer",),
-        rate="same",
-    )  # fmt: skip
-    for name, tables in evidence.items():
+        "initializer", "standard_normal", "glorot_uniform", "saturated", at={"activation": "sigmoid"}
+    )
+    for name, tables in evidence.shapes:
         for where, effects in comparison.effects(tables.hidden(0)):
-            yield finding(name, effects, **where)
+            yield in_study(name, tables, effects, **where)
 
 
 def gradients_shrink(evidence: Evidence) -> Findings:
     """Sigmoid units: ln of the highest layer's gradient over the lowest's, with N(0, 1); and that less Glorot's."""
-    comparison = Comparison("initializer", "standard_normal", "glorot_normal", "ratio", rate="same")
-    for name, tables in evidence.items():
+    comparison = Comparison("initializer", "standard_normal", "glorot_uniform", "ratio")
+    for name, tables in evidence.shapes:
         shrinks = log_ratio_of_ends(held(tables.hidden(0), {"activation": "sigmoid"}), "gradient", tables.depth)
         own = shrinks[shrinks["initializer"] == "standard_normal"]
-        yield finding(name, by_seed(own, "ratio").to_numpy(), initializer="standard_normal")
-        yield finding(name, comparison.of(shrinks), compared="standard_normal − glorot_normal")
+        yield in_study(name, tables, by_seed(own, "ratio"), initializer="standard_normal")
+        yield in_study(name, tables, comparison.of(shrinks), compared="standard_normal − glorot_uniform")
 
 
 def glorot_needs_square_layers(evidence: Evidence) -> Findings:
@@ -41,9 +50,9 @@ def glorot_needs_square_layers(evidence: Evidence) -> Findings:
         return
     table = evidence.probes.variances
     off = table[["forward", "backward"]].abs().max(axis=1).groupby([table["shape"], table["seed"]]).mean()
-    yield finding("probe", (0.1 - off["square"]).to_numpy(), shape="square")
+    yield in_probe((0.1 - off["square"]), shape="square")
     for shape in ("narrowing", "widening"):
-        yield finding("probe", (off[shape] - off["square"]).to_numpy(), shape=shape)
+        yield in_probe((off[shape] - off["square"]), shape=shape)
 
 
 def he_keeps_signals(evidence: Evidence) -> Findings:
@@ -52,13 +61,13 @@ def he_keeps_signals(evidence: Evidence) -> Findings:
         return
     table = evidence.probes.drifts
     for activation, group in table.assign(moved=table["drift"].abs()).groupby("activation", sort=False):
-        yield finding("probe", math.log(10) - by_seed(group, "moved").to_numpy(), activation=activation)
+        yield in_probe(math.log(10) - by_seed(group, "moved"), activation=activation)
 
 
 def pairing_is_best(evidence: Evidence) -> Findings:
     """The table's initializer less the best other one (chosen on validation), plus the margin: not worse."""
-    for name, tables in evidence.items():
-        chosen = held(tables.chosen(tables.networks), {})
+    for name, tables in evidence.shapes:
+        chosen = held(tables.chosen, {})
         for activation, family in PAIRING.items():
             own = chosen[chosen["activation"] == activation]
             is_paired = own["initializer"].str.startswith(family)
@@ -70,18 +79,18 @@ def pairing_is_best(evidence: Evidence) -> Findings:
                     best[bool(ours)] = group[group["initializer"] == scores.idxmax()]
             if len(best) == 2:
                 effects = 100 * paired(best[True], best[False], "test_accuracy", on=("hidden", "batch_size"))
-                yield finding(name, effects + HALF_A_POINT, activation=activation)
+                yield of_scores(name, tables, effects + HALF_A_POINT, activation=activation)
 
 
 def lower_layers_stand_still(evidence: Evidence) -> Findings:
     """Where gradients vanish: log of the highest hidden layer's update-to-weight ratio over the lowest's."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.shapes:
         free = ("normalization",)
         vanishing = held(tables.networks[tables.networks["health"] == "vanishing"], {}, free)
         hidden = held(tables.hidden(1), {}, free)
         hidden = hidden.merge(vanishing[tables.key], on=tables.key, validate="many_to_one")
         for activation, group in log_ratio_of_ends(hidden, "update_ratio", tables.depth).groupby("activation"):
-            yield finding(name, by_seed(group, "ratio").to_numpy(), activation=activation)
+            yield in_study(name, tables, by_seed(group, "ratio"), activation=activation)
 
 
 CLAIMS = (
@@ -97,6 +106,7 @@ CLAIMS = (
         reference="Glorot & Bengio 2010",
         studies=GRIDS,
         test=found(init_saturates),
+        kind="check",
     ),
     Claim(
         id="init-gradients",
@@ -131,6 +141,7 @@ CLAIMS = (
         reference="Glorot & Bengio 2010",
         studies=PROBES,
         test=found(glorot_needs_square_layers),
+        kind="check",
     ),
     Claim(
         id="he-suits-relu-family",

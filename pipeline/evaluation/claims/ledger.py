@@ -1,39 +1,52 @@
-"""What a claim is, and how its findings become a verdict. Nothing here knows any particular claim."""
+"""What a claim is, and how the data become a verdict. Nothing here knows any particular claim.
 
-from collections.abc import Callable, Mapping, Sequence
+A claim is asked of every study that can tell. What a study's replicates say in one place is a `Finding`. From findings
+follow the effect in each dataset (the mean over its places), in each place (over the datasets), and the claim's own
+effect: over all datasets. One rule makes verdicts of these; ``docs/claims.md`` has it in words.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.cells import View
 from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.statistics import Interval, Scores, equivalent, holm, mean_interval, t_test_p
+from pipeline.evaluation.estimates import Estimate, Pooled, look_weight, of_replicates, pool
+from pipeline.evaluation.statistics import Interval, Scores, holm
 
-Verdict = Literal["supported", "refuted", "depends", "inconclusive", "not tested"]
-Side = Literal["for", "against", "open"]
+Verdict = Literal["supported", "refuted", "negligible", "depends", "inconclusive", "not tested"]
+Side = Literal["for", "against", "none", "open"]
+Kind = Literal["effect", "check", "cost"]
 SIDES: tuple[Side, ...] = get_args(Side)
-CONFIDENCE = 0.95
-"""Of the ledger's intervals and tests, whatever the rest of the report has: verdicts of two runs can be compared."""
+ERROR_RATE = 0.05
+"""Of the ledger's verdicts, the share that may be expected to be false: whatever the rest of the report has, so that
+ledgers can be compared."""
+CONFIDENCE = 1 - ERROR_RATE
+"""Of the intervals that are shown, each by itself."""
+FIRST_LOOK = 10
+"""Replicates at the first look; each further one has twice as many."""
+ALL = "all"
 SURPRISE: dict[tuple[Verdict, Verdict], int] = {
-    ("supported", "refuted"): 3, ("refuted", "supported"): 3,
+    ("supported", "refuted"): 3, ("refuted", "supported"): 3, ("supported", "negligible"): 2,
     ("supported", "depends"): 1, ("depends", "supported"): 1, ("depends", "refuted"): 2, ("refuted", "depends"): 1,
+    ("depends", "negligible"): 1,
 }  # fmt: skip
 """How far what was found is from what the literature expects, by (expected, found)."""
 
 
 class Finding(NamedTuple):
-    """What one comparison found; its effect is signed so that what is above 0 speaks for the claim."""
+    """What one comparison in one place of one study came to; what is above 0 speaks for the claim."""
 
     study: str
+    dataset: str
     setting: dict[str, str]
     """What is compared, and where: ``{"normalization": "none", "compared": "elu − relu"}``."""
-    effect: Interval
-    """In the claim's unit."""
-    p: float
-    """Two-sided, of Student's t test that the effect is 0."""
-    pairs: int
-    """Seeds."""
+    effects: pd.Series
+    """By seed, in the claim's unit."""
+    overlap: float
+    """See `of_replicates`."""
 
     @property
     def where(self) -> str:
@@ -63,6 +76,25 @@ class Claim(NamedTuple):
     test: Callable[[Evidence], Sequence[Finding]]
     alike: bool = False
     """It says that two things do not differ: an effect that is practically none speaks for it."""
+    kind: Kind = "effect"
+    """``check``: follows from definitions, and is computed to see that the code has them right. ``cost``: a time, which
+    another machine may change."""
+
+
+class Part(NamedTuple):
+    """A part of the evidence for a claim: all of it, that of a dataset, or that of a place."""
+
+    kind: Literal["all", "dataset", "place"]
+    name: str
+    """Of the dataset, or where the place is."""
+    pooled: Pooled
+    replicates: int
+    """Seeds, of the dataset that has most of them."""
+    p_sign: float
+    """That there is no effect: corrected for the looks, the claim's parts and the ledger's claims."""
+    p_equivalent: float
+    """That the effect is not practically none, likewise; 1 where the claim has no margin."""
+    side: Side
 
 
 class Entry(NamedTuple):
@@ -70,119 +102,331 @@ class Entry(NamedTuple):
 
     claim: Claim
     verdict: Verdict
-    findings: list[tuple[Finding, float, Side]]
-    """Each with its p-value after Holm's correction over the claim's findings, and its side."""
+    parts: list[Part]
+    """The whole first, then datasets and places where there are several."""
+    findings: list[Finding]
+    needed: int | None
+    """Of an inconclusive one: replicates with which effects as they are now would be told from none, or from the
+    margin; ``None`` where splits of the same samples would not do it."""
 
     def count(self, side: Side) -> int:
-        """Return how many findings are on a side."""
-        return sum(one == side for _, _, one in self.findings)
+        """Return how many of the datasets and places are on a side."""
+        return sum(part.side == side for part in self.parts[1:])
 
 
-class Line(NamedTuple):
-    """A line of the ledger: a claim in both views."""
-
-    best: Entry
-    """Each setting at its own best learning rate, chosen on validation."""
-    fixed: Entry | None
-    """Each study at one fixed learning rate; ``None`` where the claim does not depend on the choice of a rate."""
-
-
-def finding(study: str, effects: Scores, **setting: object) -> Finding | None:
-    """Return what the effects ``[seed]`` come to; ``None`` of fewer than two finite ones."""
-    effects = effects[np.isfinite(effects)]
+def finding(
+    study: str, dataset: str, overlap: float, effects: pd.Series, setting: Mapping[str, object]
+) -> Finding | None:
+    """Return what effects by seed come to; ``None`` of fewer than two finite ones."""
+    effects = effects[np.isfinite(effects)].astype(float)
     if len(effects) < 2:
         return None
-    words = {key: str(value) for key, value in setting.items()}
-    return Finding(study, words, mean_interval(effects, CONFIDENCE), t_test_p(effects), len(effects))
+    return Finding(study, dataset, {key: str(value) for key, value in setting.items()}, effects.sort_index(), overlap)
 
 
-def side(found: Finding, corrected: float, claim: Claim) -> Side:
-    """Say what a finding speaks for.
+# --- from findings to estimates -------------------------------------------------------------------
 
-    For the claim: the effect is above 0 and not practically none. Against it: it is below 0, or practically none
-    (its whole interval lies within the margin). Else it leaves the question open. For a claim that two things are
-    alike, an effect that is practically none speaks for it, and one whose interval lies outside the margin against it.
+
+class _Group(NamedTuple):
+    kind: Literal["all", "dataset", "place"]
+    name: str
+    findings: list[Finding]
+
+
+def _groups(findings: Sequence[Finding]) -> list[_Group]:
+    """Return all findings; then those of each dataset, and of each place, where there are several of these."""
+    groups = [_Group("all", ALL, list(findings))]
+    of: dict[tuple[Literal["dataset", "place"], str], list[Finding]] = defaultdict(list)
+    for one in findings:
+        of["dataset", one.dataset].append(one)
+    for one in findings:
+        of["place", one.where].append(one)
+    for kind in ("dataset", "place"):
+        own = [_Group(kind, name, found) for (which, name), found in of.items() if which == kind]
+        groups += own if len(own) > 1 else []
+    return groups
+
+
+def summarize(findings: Sequence[Finding], replicates: int | None = None) -> Pooled:
+    """Return what findings say over datasets: in each, a seed's effect is the mean over the places that have it.
+
+    Args:
+        findings: at least one.
+        replicates: of each dataset, how many are looked at, the first ones; by default all.
     """
-    effect, certain = found.effect, corrected <= 1 - CONFIDENCE
-    if claim.alike:
-        apart = effect.low > claim.margin or effect.high < -claim.margin
-        return "for" if equivalent(effect, claim.margin) else "against" if certain and apart else "open"
-    if claim.margin > 0 and equivalent(effect, claim.margin):
-        return "against"
-    if certain:
-        return "for" if effect.estimate > 0 else "against"
-    return "open"
+    of_dataset: dict[str, list[Finding]] = defaultdict(list)
+    for one in findings:
+        of_dataset[one.dataset].append(one)
+    estimates = []
+    for own in of_dataset.values():
+        values = _mean_by_seed([one.effects for one in own])[:replicates]
+        estimates.append(of_replicates(values, max(one.overlap for one in own)))
+    return pool(estimates)
 
 
-def judge(claim: Claim, findings: Sequence[Finding]) -> Entry:
-    """Return a claim's verdict.
+def _mean_by_seed(effects: Sequence[pd.Series]) -> Scores:
+    """Return ``[seed]``: the mean over places, of the seeds that all of them have."""
+    seeds = effects[0].index
+    if all(other.index.equals(seeds) for other in effects):  # as almost always, and ten times as fast
+        values: Scores = np.mean([one.to_numpy() for one in effects], axis=0)
+        return values
+    table = pd.concat(effects, axis=1)
+    shared = table.dropna()
+    values = (shared if len(shared) > 1 else table).mean(axis=1).to_numpy()
+    return values
 
-    ``supported``: nothing speaks against it and at least half of the findings for it. ``refuted``: the other way round.
-    ``depends``: some speak for, some against it. ``inconclusive``: the rest. ``not tested``: there are no findings.
+
+def looks(replicates: int) -> list[int]:
+    """Return at how many replicates the data are looked at: `FIRST_LOOK`, twice as many, …, and all."""
+    counts = []
+    count = FIRST_LOOK
+    while count < replicates:
+        counts.append(count)
+        count *= 2
+    return [*counts, replicates]
+
+
+class _Tested(NamedTuple):
+    """A group with its p-values, corrected for the looks alone."""
+
+    group: _Group
+    pooled: Pooled
+    replicates: int
+    p_sign: float
+    p_equivalent: float
+
+
+def _test(group: _Group, margin: float) -> _Tested:
+    replicates = max(len(one.effects) for one in group.findings)
+    p_sign = p_equivalent = 1.0
+    for number, count in enumerate(looks(replicates), 1):
+        pooled = summarize(group.findings, count)
+        share = look_weight(number)
+        p_sign = min(p_sign, pooled.estimate.p_sign / share)
+        if margin > 0:
+            p_equivalent = min(p_equivalent, pooled.estimate.p_equivalent(margin) / share)
+    return _Tested(group, pooled, replicates, p_sign, p_equivalent)
+
+
+class _Candidate(NamedTuple):
+    """A claim whose p-values are corrected for its own parts, not yet for the other claims."""
+
+    claim: Claim
+    findings: list[Finding]
+    tested: list[_Tested]
+    p_sign: list[float]
+    p_equivalent: list[float]
+
+
+def _candidate(claim: Claim, findings: list[Finding]) -> _Candidate:
+    """Spend half of a claim's error rate on its evidence as a whole, half on its parts (Holm 1979).
+
+    That an effect is none and that it is not practically none are not both true: each is tested at the full rate.
     """
-    corrected = holm([found.p for found in findings])
-    sides: list[Side] = [side(f, p, claim) for f, p in zip(findings, corrected, strict=True)]
-    count: Mapping[Side, int] = {name: sides.count(name) for name in SIDES}
-    verdict: Verdict = "inconclusive"
-    if not findings:
-        verdict = "not tested"
-    elif count["for"] and count["against"]:
-        verdict = "depends"
-    elif 2 * count["for"] >= len(findings):
-        verdict = "supported"
-    elif 2 * count["against"] >= len(findings):
-        verdict = "refuted"
-    return Entry(claim, verdict, list(zip(findings, corrected, sides, strict=True)))
+    tested = [_test(group, claim.margin) for group in _groups(findings)]
+    signs, equivalents = ([getattr(one, name) for one in tested] for name in ("p_sign", "p_equivalent"))
+    share = 2 if len(tested) > 1 else 1
+    return _Candidate(
+        claim,
+        findings,
+        tested,
+        *([min(1.0, share * p) for p in [own[0], *holm(own[1:])]] for own in (signs, equivalents)),
+    )
 
 
-def keep_ledger(claims: Sequence[Claim], evidence: Evidence) -> list[Line]:
-    """Return every claim with its verdicts."""
-
-    def entry(claim: Claim, view: View) -> Entry:
-        return judge(claim, list(claim.test(evidence.seen(view))))
-
-    lines = [(entry(claim, "best"), entry(claim, "fixed")) for claim in claims]
-    return [Line(best, fixed if fixed.findings != best.findings else None) for best, fixed in lines]
+# --- from estimates to verdicts -------------------------------------------------------------------
 
 
-def as_metrics(ledger: Sequence[Line]) -> dict[str, Any]:
-    """Return the ledger as a DVC metric: by claim, its verdicts, and how many findings speak for what.
+def side(mean: float, p_sign: float, p_equivalent: float, claim: Claim) -> Side:
+    """Say what a part of the evidence speaks for, given its corrected p-values.
 
-    ``at_fixed_rate`` is there where the claim depends on the choice of a learning rate.
+    ``none``: two one-sided tests put the effect within the margin. ``for`` and ``against``: there is an effect, and it
+    is at least as large as the margin. ``open``: neither. Of a claim that two things are alike, ``none`` is ``for``,
+    and an effect in either direction is ``against``.
+    """
+    if p_equivalent <= ERROR_RATE:
+        return "for" if claim.alike else "none"
+    if p_sign > ERROR_RATE or abs(mean) < claim.margin:
+        return "open"
+    return "against" if claim.alike or mean < 0 else "for"
+
+
+def _verdict(sides: Sequence[Side]) -> Verdict:
+    """Return a verdict from the sides of the whole evidence, which is first, and of its parts."""
+    if "for" in sides and ("against" in sides or "none" in sides):
+        return "depends"
+    verdicts: dict[Side, Verdict] = {"for": "supported", "against": "refuted", "none": "negligible"}
+    return verdicts.get(sides[0], "inconclusive")
+
+
+def keep_ledger(claims: Sequence[Claim], evidence: Evidence) -> list[Entry]:
+    """Return every claim with its verdict.
+
+    Of the effects that are found, `ERROR_RATE` at most are expected to be none; of those found to be practically none,
+    as many at most to be larger. Where there is no effect at all, that is the chance that any is found. Claims are
+    corrected for their number by Benjamini & Hochberg (1995), for each of the two questions by itself; their parts by
+    how many claims are decided (Benjamini & Bogomolov 2014). Checks and costs, which nobody doubts or which another
+    machine changes, stand by themselves.
+    """
+    candidates = {claim.id: _candidate(claim, found) for claim in claims if (found := list(claim.test(evidence)))}
+    shared = [one for one in candidates.values() if one.claim.kind == "effect"]
+    times = _Times(
+        _correction([min(one.p_sign) for one in shared]), _correction([min(one.p_equivalent) for one in shared])
+    )
+    return [
+        _entry(one, times if claim.kind == "effect" else _Times(1.0, 1.0))
+        if (one := candidates.get(claim.id))
+        else Entry(claim, "not tested", [], [], None)
+        for claim in claims
+    ]
+
+
+class _Times(NamedTuple):
+    """What p-values are multiplied by, so that they hold for the whole ledger."""
+
+    sign: float
+    equivalent: float
+
+
+def _correction(p: Sequence[float]) -> float:
+    """Return what Benjamini & Hochberg multiply p-values by: how many there are for each that is decided."""
+    ordered = np.sort(p)
+    passed = np.flatnonzero(ordered <= ERROR_RATE * np.arange(1, len(p) + 1) / max(len(p), 1))
+    return len(p) / (int(passed[-1]) + 1 if len(passed) else 1)
+
+
+def _entry(candidate: _Candidate, times: _Times) -> Entry:
+    parts = []
+    for tested, sign, equivalent in zip(candidate.tested, candidate.p_sign, candidate.p_equivalent, strict=True):
+        p_sign, p_equivalent = min(1.0, times.sign * sign), min(1.0, times.equivalent * equivalent)
+        own = side(tested.pooled.estimate.mean, p_sign, p_equivalent, candidate.claim)
+        group = tested.group
+        parts.append(Part(group.kind, group.name, tested.pooled, tested.replicates, p_sign, p_equivalent, own))
+    verdict = _verdict([part.side for part in parts])
+    needed = _needed(candidate, times) if verdict == "inconclusive" else None
+    return Entry(candidate.claim, verdict, parts, candidate.findings, needed)
+
+
+def _needed(candidate: _Candidate, times: _Times) -> int | None:
+    """Return how many replicates would decide, were the effects as they are now: see `Entry.needed`."""
+    whole, margin = candidate.tested[0], candidate.claim.margin
+    share = 2 if len(candidate.tested) > 1 else 1
+    replicates = whole.replicates
+    for look in range(2, 12):
+        replicates *= 2
+        estimate = _with_more(whole, replicates)
+        small = abs(estimate.mean) < margin
+        p = times.equivalent * estimate.p_equivalent(margin) if small else times.sign * estimate.p_sign
+        if p * share / look_weight(look) <= ERROR_RATE:
+            return replicates
+    return None
+
+
+def _with_more(tested: _Tested, replicates: int) -> Estimate:
+    """Return the estimate as it would be with more replicates: datasets' errors shrink, their spread stays."""
+    of_dataset: dict[str, list[Finding]] = defaultdict(list)
+    for one in tested.group.findings:
+        of_dataset[one.dataset].append(one)
+    precisions = []
+    spread = 0.0 if np.isnan(tested.pooled.spread) else tested.pooled.spread
+    for own in of_dataset.values():
+        now, overlap = summarize(own).estimate, max(one.overlap for one in own)
+        count = max(len(one.effects) for one in own)
+        variance = now.error**2 * (1 / replicates + overlap) / (1 / count + overlap)
+        precisions.append(1 / max(variance + spread**2, 1e-30))
+    estimate = tested.pooled.estimate
+    df = estimate.df if len(of_dataset) > 2 else replicates - 1
+    return Estimate(estimate.mean, float(np.sqrt(1 / sum(precisions))), df)
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+def as_metrics(ledger: Sequence[Entry]) -> dict[str, Any]:
+    """Return the ledger as a DVC metric: by claim its verdict, its effect, and how many parts speak for what.
+
+    Costs are left out: no two runs have the same.
     """
     return {
-        best.claim.id: {
-            "verdict": best.verdict,
-            **({"at_fixed_rate": fixed.verdict} if fixed else {}),
-            **{name: best.count(name) for name in SIDES},
+        entry.claim.id: {
+            "verdict": entry.verdict,
+            **(_numbers(entry) if entry.parts else {}),
+            **{name: entry.count(name) for name in SIDES},
         }
-        for best, fixed in ledger
+        for entry in ledger
+        if entry.claim.kind != "cost"
     }
 
 
-def as_table(ledger: Sequence[Line]) -> pd.DataFrame:
-    """Return every finding of the ledger as a row.
+def _numbers(entry: Entry) -> dict[str, Any]:
+    whole = entry.parts[0].pooled
+    interval = whole.estimate.interval(CONFIDENCE)
+    return {
+        "effect": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "datasets": sorted({one.dataset for one in entry.findings}),
+        "spread": None if np.isnan(whole.spread) else whole.spread,
+        "needed": entry.needed,
+    }
 
-    Columns: ``claim``; ``view``, best or fixed; ``study``; ``setting``, see `Finding.where`; ``effect``, ``low`` and
-    ``high`` of its interval, in the claim's unit; ``p``, ``p_holm`` corrected over the claim's findings; ``pairs``;
-    ``speaks``, for, against or open.
+
+def as_table(ledger: Sequence[Entry]) -> pd.DataFrame:
+    """Return every part of the evidence as a row.
+
+    Columns: ``claim``; ``part``, all, dataset or place; ``name``; ``effect``, ``low`` and ``high`` of its interval, in
+    the claim's unit; ``further_low`` and ``further_high``, between which another dataset's effect is expected;
+    ``spread`` from dataset to dataset; ``datasets``; ``replicates``; ``p_sign`` and ``p_equivalent``, corrected;
+    ``speaks``, for, against, none or open.
     """
     rows = [
-        (
-            entry.claim.id, view, found.study, found.where, *found.effect, found.p, p, found.pairs, speaks,
-        )
-        for line in ledger
-        for view, entry in line._asdict().items()
-        if entry is not None
-        for found, p, speaks in entry.findings
-    ]  # fmt: skip
-    columns = [
-        "claim", "view", "study", "setting", "effect", "low", "high", "p", "p_holm", "pairs", "speaks",
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+        {
+            "claim": entry.claim.id,
+            "part": part.kind,
+            "name": part.name,
+            **dict(zip(("effect", "low", "high"), part.pooled.estimate.interval(CONFIDENCE), strict=True)),
+            **dict(zip(("further_low", "further_high"), _further(part.pooled)[1:], strict=True)),
+            "spread": part.pooled.spread,
+            "datasets": part.pooled.datasets,
+            "replicates": part.replicates,
+            "p_sign": part.p_sign,
+            "p_equivalent": part.p_equivalent,
+            "speaks": part.side,
+        }
+        for entry in ledger
+        for part in entry.parts
+    ]
+    return pd.DataFrame(rows, columns=PART_COLUMNS)
+
+
+PART_COLUMNS = [
+    "claim", "part", "name", "effect", "low", "high", "further_low", "further_high", "spread", "datasets",
+    "replicates", "p_sign", "p_equivalent", "speaks",
+]  # fmt: skip
+
+
+def _further(pooled: Pooled) -> Interval:
+    return pooled.further.interval(CONFIDENCE) if pooled.further else Interval(np.nan, np.nan, np.nan)
+
+
+def as_effects(ledger: Sequence[Entry]) -> pd.DataFrame:
+    """Return what every part rests on, a row for each seed: see `EFFECT_COLUMNS`."""
+    return pd.DataFrame(list(_effects(ledger)), columns=EFFECT_COLUMNS)
+
+
+EFFECT_COLUMNS = ["claim", "study", "dataset", "setting", "overlap", "seed", "effect"]
+
+
+def _effects(ledger: Sequence[Entry]) -> Iterator[tuple[Any, ...]]:
+    for entry in ledger:
+        for one in entry.findings:
+            for seed, effect in one.effects.items():
+                yield entry.claim.id, one.study, one.dataset, one.where, one.overlap, seed, effect
 
 
 def surprises(claims: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> list[str]:
     """Return the ids of the claims whose verdicts differ from what the literature expects, the farthest first."""
-    distance = {claim.id: SURPRISE.get((claim.expected, verdicts[claim.id]), 0) for claim in claims}
+    distance = {
+        claim.id: SURPRISE.get((claim.expected, verdicts[claim.id]), 0) for claim in claims if claim.id in verdicts
+    }
     return sorted((one for one in distance if distance[one]), key=lambda one: -distance[one])

@@ -2,7 +2,7 @@
 
 from pipeline.evaluation.claims.comparison import Comparison, held
 from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.claims.ledger import Claim, finding
+from pipeline.evaluation.claims.ledger import Claim
 from pipeline.evaluation.claims.questions import (
     DEEP,
     GRIDS,
@@ -12,6 +12,7 @@ from pipeline.evaluation.claims.questions import (
     Findings,
     accuracies_differ,
     found,
+    in_study,
     log_ratio_of_ends,
     takes_longer,
 )  # fmt: skip
@@ -34,15 +35,15 @@ placements_are_alike = accuracies_differ(
 
 def batch_norm_evens_gradients(evidence: Evidence) -> Findings:
     """How far the lowest layer's gradient is from the highest's (log of the ratio): without batch norm less with it."""
-    comparison = Comparison("normalization", "none", "before", "uneven", by=BY_ACTIVATION, rate="same")
-    for name, tables in evidence.items():
+    comparison = Comparison("normalization", "none", "before", "uneven", by=BY_ACTIVATION)
+    for name, tables in evidence.shapes:
         if tables.depth < DEEP:
             continue
         for epoch, when in MOMENTS:
             hidden = held(tables.hidden(epoch), {}, ("normalization",))
             ratios = log_ratio_of_ends(hidden, "gradient", tables.depth)
             for where, effects in comparison.effects(ratios.assign(uneven=ratios["ratio"].abs())):
-                yield finding(name, effects, **where, when=when)
+                yield in_study(name, tables, effects, **where, when=when)
 
 
 CLAIMS = (
@@ -98,6 +99,7 @@ CLAIMS = (
         reference="Ioffe & Szegedy 2015",
         studies=PROBES,
         test=takes_longer(("relu", "before"), ("relu", "none"), "before / none"),
+        kind="cost",
     ),
     Claim(
         id="bn-fewer-epochs",

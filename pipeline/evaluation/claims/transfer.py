@@ -14,19 +14,19 @@ TRANSFERS = ("digits", "fashion_notebook")
 
 def transfer_beats_scratch(evidence: Evidence) -> Findings:
     """Accuracy on the task with few labels: the reuse that is best on validation, less scratch."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.studies.items():
         for experiment, labels, group in by_labels(tables):
-            reuse = group[group["reused"] > 0].assign(lost=group["status"] != "trained")
-            ways = reuse.groupby(["reused", "unfrozen"]).agg(lost=("lost", "sum"), score=("val_accuracy", "mean"))
-            chosen = ways.sort_values(["lost", "score"], ascending=[True, False]).index[0]
+            reuse = group[group["reused"] > 0]
+            chosen = reuse.groupby(["reused", "unfrozen"])["val_accuracy"].mean().idxmax()
             best = group.set_index(["reused", "unfrozen"]).loc[[chosen]]
             effects = 100 * paired(best, group[group["reused"] == 0], "test_accuracy", on=("labels",))
-            yield finding(name, effects, experiment=experiment, labels=labels)
+            where = {"experiment": experiment, "labels": labels}
+            yield finding(name, tables.dataset, tables.overlap, effects, where)
 
 
 def upper_layers_matter_less(evidence: Evidence) -> Findings:
     """Accuracy with the lowest layer reused and frozen, less that with all of them."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.studies.items():
         for experiment, labels, group in by_labels(tables):
             frozen = group[(group["reused"] > 0) & (group["unfrozen"] == 0)]
             fewest, most = frozen["reused"].min(), frozen["reused"].max()
@@ -34,17 +34,19 @@ def upper_layers_matter_less(evidence: Evidence) -> Findings:
                 continue
             few, all_of_them = (frozen[frozen["reused"] == layers] for layers in (fewest, most))
             effects = 100 * paired(few, all_of_them, "test_accuracy", on=("labels",))
-            yield finding(name, effects, experiment=experiment, labels=labels)
+            where = {"experiment": experiment, "labels": labels}
+            yield finding(name, tables.dataset, tables.overlap, effects, where)
 
 
 def unfreezing_helps(evidence: Evidence) -> Findings:
     """Accuracy with all layers reused and unfrozen after a while, less that with them frozen throughout."""
-    for name, tables in evidence.items():
+    for name, tables in evidence.studies.items():
         for experiment, labels, group in by_labels(tables):
             deepest = group[group["reused"] == group["reused"].max()]
             thawed = deepest[deepest["unfrozen"] == deepest["reused"]]
             effects = 100 * paired(thawed, deepest[deepest["unfrozen"] == 0], "test_accuracy", on=("labels",))
-            yield finding(name, effects, experiment=experiment, labels=labels)
+            where = {"experiment": experiment, "labels": labels}
+            yield finding(name, tables.dataset, tables.overlap, effects, where)
 
 
 def by_labels(tables: StudyTables) -> Iterator[tuple[str, int, pd.DataFrame]]:

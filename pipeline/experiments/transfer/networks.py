@@ -96,4 +96,5 @@ def transfer_recipe(
         )
         if network.reused
         else None,
+        split=card.split_of(network.seed),
     )

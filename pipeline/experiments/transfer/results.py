@@ -4,19 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from pipeline.data import Card
 from pipeline.experiments.names import TRANSFER_SETTING
 from pipeline.training.names import METRICS
 from pipeline.training.outcome import Outcome
-from pipeline.training.results import save_tables
+from pipeline.training.results import SCORES, final_scores, save_tables
 
 if TYPE_CHECKING:  # it imports torch, which those who only read the tables need not wait for
     from pipeline.experiments.transfer.networks import TransferNetwork
 
 KEY = [*TRANSFER_SETTING, "seed"]
-SCORES = [*METRICS, "test_loss", "test_accuracy"]
 
 
 class TransferResults(NamedTuple):
@@ -24,7 +23,8 @@ class TransferResults(NamedTuple):
 
     transfer: pd.DataFrame
     """One row per network: ``experiment``, ``task``, ``method`` (scratch, reuse), ``labels``, ``reused`` (hidden layers
-    taken from A), ``unfrozen`` (of these), ``seed``, ``status``, ``epochs``, and the final scores."""
+    taken from A), ``unfrozen`` (of these), ``seed``, ``status``, ``epochs``, and the final scores; a network that
+    diverged guesses."""
     transfer_history: pd.DataFrame
     """One row per network and finished epoch."""
 
@@ -38,17 +38,24 @@ def load_transfer(folder: Path) -> TransferResults:
     return TransferResults(*(pd.read_parquet(folder / f"{name}.parquet") for name in TransferResults._fields))
 
 
-def tabulate(experiments: Mapping[str, "Mapping[TransferNetwork, Outcome]"]) -> TransferResults:
-    """Return the tables of some experiments' networks."""
+def tabulate(
+    experiments: Mapping[str, "Mapping[TransferNetwork, Outcome]"], cards: Mapping[str, Mapping[str, Card]]
+) -> TransferResults:
+    """Return the tables of some experiments' networks.
+
+    Args:
+        experiments: what the networks came to, by experiment.
+        cards: of the data, by experiment and task.
+    """
     rows, histories = [], []
     for name, trained in experiments.items():
         for network in sorted(trained):
             outcome = trained[network]
             key = [name, network.task, network.method, *network[1:]]
-            last = outcome.history[-1] if outcome.alive else [np.nan] * len(METRICS)
             status = "trained" if outcome.alive else "diverged"
-            rows.append([*key, status, outcome.epochs, *map(float, last), *map(float, outcome.test)])
-            histories += [[*key, epoch, *map(float, scores)] for epoch, scores in enumerate(outcome.history, 1)]
+            scores = final_scores(outcome, cards[name][network.task])
+            rows.append([*key, status, outcome.epochs, *scores.values()])
+            histories += [[*key, epoch, *map(float, row)] for epoch, row in enumerate(outcome.history, 1)]
     return TransferResults(
         pd.DataFrame(rows, columns=[*KEY, "status", "epochs", *SCORES]),
         pd.DataFrame(histories, columns=[*KEY, "epoch", *METRICS]),

@@ -6,7 +6,7 @@ from pipeline.config import Params, Transfer
 from pipeline.data import Dataset
 from pipeline.experiments.transfer.networks import TransferNetwork, networks_of_a, networks_of_b, transfer_recipe
 from pipeline.experiments.transfer.results import TransferResults, tabulate
-from pipeline.experiments.transfer.tasks import check_tasks, task_dataset
+from pipeline.experiments.transfer.tasks import Task, check_tasks
 from pipeline.training.devices import device_name
 from pipeline.training.outcome import Outcome
 from pipeline.training.recipe import Recipe
@@ -35,11 +35,12 @@ def run_transfer(
     """
     for name, transfer in experiments.items():
         check_tasks(f"transfer.{title}.{name}", transfer, dataset)
-    found = {
-        name: Experiment(f"{title}, {name}", params, dataset, transfer, store).run()
+    own = {
+        name: Experiment(f"{title}, {name}", params, dataset, transfer, store)
         for name, transfer in sorted(experiments.items())
     }
-    return tabulate(found)
+    cards = {name: {task: data.card for task, data in one.tasks.items()} for name, one in own.items()}
+    return tabulate({name: one.run() for name, one in own.items()}, cards)
 
 
 class Experiment:
@@ -49,9 +50,9 @@ class Experiment:
         self, title: str, params: Params, dataset: Dataset, transfer: Transfer, store: NetworkStore | None
     ) -> None:
         self.title, self.params, self.transfer, self.store = title, params, transfer, store
-        self.tasks = {"A": task_dataset(dataset, transfer.task_a), "B": task_dataset(dataset, transfer.task_b)}
+        self.tasks = {"A": Task(dataset, transfer.task_a), "B": Task(dataset, transfer.task_b)}
         device = device_name(params.compute)
-        of_a = networks_of_a(transfer, len(self.tasks["A"].train.y))
+        of_a = networks_of_a(transfer, self.tasks["A"].card.samples["train"])
         self.donors = {
             network.seed: transfer_recipe(network, transfer, params, self.tasks["A"].card, device, {})
             for network in of_a

@@ -1,27 +1,49 @@
 """Tasks: some classes of a dataset, renumbered."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.config import Transfer
-from pipeline.data import Dataset, Part
-from pipeline.data.dataset import PARTS, describe
+from pipeline.data import Dataset, Part, Split
+from pipeline.data.dataset import PARTS
 from pipeline.errors import ParamsError
 
 
-def task_dataset(dataset: Dataset, classes: Sequence[str]) -> Dataset:
-    """Return the samples of some classes; their labels are the classes' places in the list."""
-    labels = [dataset.card.classes.index(name) for name in classes]
-    number = np.full(len(dataset.card.classes), -1)
-    number[labels] = np.arange(len(labels))
-    parts = {}
-    for name in PARTS:
-        x, y = getattr(dataset, name)
-        chosen = np.isin(y, labels)
-        parts[name] = Part(x[chosen], number[y[chosen]])
-    return Dataset(**parts, card=describe(parts, dataset.card.model_copy(update={"classes": tuple(classes)})))
+class Task(Dataset):
+    """The samples of some classes, split and scaled as all are; their labels are the classes' places in the list.
+
+    Args:
+        whole: all samples.
+        classes: which.
+    """
+
+    def __init__(self, whole: Dataset, classes: Sequence[str]) -> None:
+        self.whole = whole
+        chosen = [whole.card.classes.index(name) for name in classes]
+        self.number = np.full(len(whole.card.classes), -1)
+        self.number[chosen] = np.arange(len(chosen))
+        counts = {part: tuple(of[label] for label in chosen) for part, of in whole.card.class_counts.items()}
+        about = {
+            "classes": tuple(classes),
+            "class_counts": counts,
+            "samples": {part: sum(of) for part, of in counts.items()},
+            "sha256": hashlib.sha256(json.dumps([whole.card.sha256, *classes]).encode()).hexdigest(),
+        }
+        super().__init__(whole.features, whole.labels, whole.places, whole.card.model_copy(update=about))
+
+    def make(self, number: int) -> Split:
+        """Return the split's samples of these classes."""
+        split = self.whole.split(number)
+        train, validation, test = (self._chosen(getattr(split, name)) for name in PARTS)
+        return Split(train, validation, test, split.scaler)
+
+    def _chosen(self, part: Part) -> Part:
+        labels = self.number[part.y]
+        return Part(part.x[labels >= 0], labels[labels >= 0])
 
 
 def check_tasks(key: str, transfer: Transfer, dataset: Dataset) -> None:

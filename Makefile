@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format deps axes pins nightly
+.PHONY: help repro verify drift replicate golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format deps axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -23,6 +23,9 @@ verify: $(VENV)/installed ## Does this machine compute as others do? Trains a sm
 
 drift: $(VENV)/installed ## Compare results/ with the kept ones; WITH="FOLDER [OTHER] [--exact]" compares others
 	@python -m stages.drift $(WITH)
+
+replicate: $(VENV)/installed ## Run the ledger again on fresh seeds and splits: which verdicts hold? SEED=number, else today's date
+	@python -m stages.replicate $(SEED)
 
 golden: $(VENV)/installed ## Keep what this run came to as what others are compared with
 	@python -m stages.golden

@@ -193,9 +193,16 @@ class Params(Frozen):
 
     def seeded(self) -> "Params":
         """Return the parameters with `base_seed` added to every seed."""
-        studies = {name: study.with_base_seed(self.base_seed) for name, study in self.studies.items()}
+        return self._moved(self.base_seed)
+
+    def reseeded(self, base: int) -> "Params":
+        """Return parameters that are `seeded` as they would be with another `base_seed`."""
+        return self._moved(base - self.base_seed).model_copy(update={"base_seed": base})
+
+    def _moved(self, by: int) -> "Params":
+        studies = {name: study.with_base_seed(by) for name, study in self.studies.items()}
         transfer = {
-            study: {name: one.with_base_seed(self.base_seed) for name, one in experiments.items()}
+            study: {name: one.with_base_seed(by) for name, one in experiments.items()}
             for study, experiments in self.transfer.items()
         }
         return self.model_copy(update={"studies": studies, "transfer": transfer})

@@ -76,6 +76,19 @@ def test_the_ledger_is_a_run_of_its_own(clone: Clone) -> None:
     assert kept == {"claims.json", "effects.parquet", "findings.parquet", "report"}
 
 
+def test_a_replication_trains_other_networks_and_changes_no_result(clone: Clone) -> None:
+    before = contents(clone), (clone.folder / "report/claims.json").read_bytes()
+    said = clone.python("-m", "stages.replicate", "1000").stdout
+    assert re.search(r"mini: \d+ networks trained", said)
+    assert re.search(r"\d+ of 27 verdicts hold; \d+ changed to or from inconclusive, \d+ otherwise", said)
+    kept = json.loads((clone.folder / "report/replications/1000.json").read_text())
+    assert kept.keys() == json.loads(before[1]).keys()
+    assert (contents(clone), (clone.folder / "report/claims.json").read_bytes()) == before
+    again = clone.python("-m", "stages.replicate", "1000").stdout
+    assert "networks trained" not in again
+    assert again.splitlines()[-1] == said.splitlines()[-1]
+
+
 def test_results_that_dvc_restores_are_tracked_without_training(clone: Clone) -> None:
     shutil.rmtree(clone.folder / "results")
     clone.dvc("checkout")

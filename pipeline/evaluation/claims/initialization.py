@@ -50,9 +50,9 @@ def glorot_needs_square_layers(evidence: Evidence) -> Findings:
         return
     table = evidence.probes.variances
     off = table[["forward", "backward"]].abs().max(axis=1).groupby([table["shape"], table["seed"]]).mean()
-    yield in_probe((0.1 - off["square"]), shape="square")
+    yield in_probe(0.1 - off["square"], shape="square")
     for shape in ("narrowing", "widening"):
-        yield in_probe((off[shape] - off["square"]), shape=shape)
+        yield in_probe(off[shape] - off["square"], shape=shape)
 
 
 def he_keeps_signals(evidence: Evidence) -> Findings:

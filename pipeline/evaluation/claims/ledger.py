@@ -136,15 +136,20 @@ class _Group(NamedTuple):
 def _groups(findings: Sequence[Finding]) -> list[_Group]:
     """Return all findings; then those of each dataset, and of each place, where there are several of these."""
     groups = [_Group("all", ALL, list(findings))]
-    of: dict[tuple[Literal["dataset", "place"], str], list[Finding]] = defaultdict(list)
-    for one in findings:
-        of["dataset", one.dataset].append(one)
-    for one in findings:
-        of["place", one.where].append(one)
-    for kind in ("dataset", "place"):
-        own = [_Group(kind, name, found) for (which, name), found in of.items() if which == kind]
-        groups += own if len(own) > 1 else []
+    kinds: dict[Literal["dataset", "place"], dict[str, list[Finding]]] = {
+        "dataset": _by(findings, lambda one: one.dataset),
+        "place": _by(findings, lambda one: one.where),
+    }
+    for kind, of in kinds.items():
+        groups += [_Group(kind, name, found) for name, found in of.items()] if len(of) > 1 else []
     return groups
+
+
+def _by(findings: Sequence[Finding], key: Callable[[Finding], str]) -> dict[str, list[Finding]]:
+    of: dict[str, list[Finding]] = defaultdict(list)
+    for one in findings:
+        of[key(one)].append(one)
+    return of
 
 
 def summarize(findings: Sequence[Finding], replicates: int | None = None) -> Pooled:
@@ -154,14 +159,12 @@ def summarize(findings: Sequence[Finding], replicates: int | None = None) -> Poo
         findings: at least one.
         replicates: of each dataset, how many are looked at, the first ones; by default all.
     """
-    of_dataset: dict[str, list[Finding]] = defaultdict(list)
-    for one in findings:
-        of_dataset[one.dataset].append(one)
-    estimates = []
-    for own in of_dataset.values():
-        values = _mean_by_seed([one.effects for one in own])[:replicates]
-        estimates.append(of_replicates(values, max(one.overlap for one in own)))
-    return pool(estimates)
+    return pool(
+        [
+            of_replicates(_mean_by_seed([one.effects for one in own])[:replicates], max(one.overlap for one in own))
+            for own in _by(findings, lambda one: one.dataset).values()
+        ]
+    )
 
 
 def _mean_by_seed(effects: Sequence[pd.Series]) -> Scores:
@@ -324,9 +327,7 @@ def _needed(candidate: _Candidate, times: _Times) -> int | None:
 
 def _with_more(tested: _Tested, replicates: int) -> Estimate:
     """Return the estimate as it would be with more replicates: datasets' errors shrink, their spread stays."""
-    of_dataset: dict[str, list[Finding]] = defaultdict(list)
-    for one in tested.group.findings:
-        of_dataset[one.dataset].append(one)
+    of_dataset = _by(tested.group.findings, lambda one: one.dataset)
     precisions = []
     spread = 0.0 if np.isnan(tested.pooled.spread) else tested.pooled.spread
     for own in of_dataset.values():

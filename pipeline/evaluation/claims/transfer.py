@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipeline.evaluation.claims.comparison import paired
 from pipeline.evaluation.claims.evidence import Evidence, StudyTables
-from pipeline.evaluation.claims.ledger import Claim, finding
+from pipeline.evaluation.claims.ledger import Claim, Finding, finding
 from pipeline.evaluation.claims.questions import HALF_A_POINT, Findings, found
 
 TRANSFERS = ("digits", "fashion_notebook")
@@ -20,8 +20,7 @@ def transfer_beats_scratch(evidence: Evidence) -> Findings:
             chosen = reuse.groupby(["reused", "unfrozen"])["val_accuracy"].mean().idxmax()
             best = group.set_index(["reused", "unfrozen"]).loc[[chosen]]
             effects = 100 * paired(best, group[group["reused"] == 0], "test_accuracy", on=("labels",))
-            where = {"experiment": experiment, "labels": labels}
-            yield finding(name, tables.dataset, tables.overlap, effects, where)
+            yield in_task(name, tables, effects, experiment, labels)
 
 
 def upper_layers_matter_less(evidence: Evidence) -> Findings:
@@ -34,8 +33,7 @@ def upper_layers_matter_less(evidence: Evidence) -> Findings:
                 continue
             few, all_of_them = (frozen[frozen["reused"] == layers] for layers in (fewest, most))
             effects = 100 * paired(few, all_of_them, "test_accuracy", on=("labels",))
-            where = {"experiment": experiment, "labels": labels}
-            yield finding(name, tables.dataset, tables.overlap, effects, where)
+            yield in_task(name, tables, effects, experiment, labels)
 
 
 def unfreezing_helps(evidence: Evidence) -> Findings:
@@ -45,8 +43,12 @@ def unfreezing_helps(evidence: Evidence) -> Findings:
             deepest = group[group["reused"] == group["reused"].max()]
             thawed = deepest[deepest["unfrozen"] == deepest["reused"]]
             effects = 100 * paired(thawed, deepest[deepest["unfrozen"] == 0], "test_accuracy", on=("labels",))
-            where = {"experiment": experiment, "labels": labels}
-            yield finding(name, tables.dataset, tables.overlap, effects, where)
+            yield in_task(name, tables, effects, experiment, labels)
+
+
+def in_task(name: str, tables: StudyTables, effects: pd.Series, experiment: str, labels: int) -> Finding | None:
+    """Return what effects by seed on task B's accuracy come to."""
+    return finding(name, tables.dataset, tables.overlap, effects, {"experiment": experiment, "labels": labels})
 
 
 def by_labels(tables: StudyTables) -> Iterator[tuple[str, int, pd.DataFrame]]:

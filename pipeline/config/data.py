@@ -77,7 +77,16 @@ def _watched_by_dvc(path: str) -> str:
     return path
 
 
-class SequenceData(Frozen):
+class DrawnData(Frozen):
+    """Synthetic samples: as many as are asked for, drawn by a seed."""
+
+    samples: Annotated[int, Field(ge=10, le=10_000_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    scaling: Scaling
+    split: StratifiedSplit
+
+
+class SequenceData(DrawnData):
     """Synthetic sequences: one number or symbol must be kept in mind for many steps.
 
     ``recall``: the first step shows a symbol, one of ``classes``; noise follows; the class is the symbol. A network of
@@ -90,10 +99,6 @@ class SequenceData(Frozen):
     task: Literal["recall", "adding"]
     steps: Annotated[int, Field(ge=2, le=10_000)]
     classes: Annotated[int, Field(ge=2, le=100)]
-    samples: Annotated[int, Field(ge=10, le=10_000_000)]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    scaling: Scaling
-    split: StratifiedSplit
 
     @model_validator(mode="after")
     def _adds_to_more_or_less(self) -> "SequenceData":
@@ -102,7 +107,7 @@ class SequenceData(Frozen):
         return self
 
 
-class TeacherData(Frozen):
+class TeacherData(DrawnData):
     """Points that a teacher network of random weights has named: a student of its depth can be right on all of them.
 
     Points are from U(-1, 1). The teacher has ReLU units and one output, whose range is cut into ``classes`` parts of
@@ -115,13 +120,9 @@ class TeacherData(Frozen):
     features: Annotated[int, Field(ge=1, le=1_000)]
     """The teacher's hidden layers are as wide."""
     classes: Annotated[int, Field(ge=2, le=100)]
-    samples: Annotated[int, Field(ge=10, le=10_000_000)]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    scaling: Scaling
-    split: StratifiedSplit
 
 
-class SpiralsData(Frozen):
+class SpiralsData(DrawnData):
     """Spirals in a plane, one arm for each class (Lang & Witbrock 1988): the more turns, the harder to tell apart."""
 
     source: Literal["spirals"]
@@ -129,23 +130,15 @@ class SpiralsData(Frozen):
     noise: Annotated[float, Field(ge=0, le=1)]
     """Each coordinate is off by U(-noise, noise); the arms end at a distance of 1 from the middle."""
     classes: Annotated[int, Field(ge=2, le=100)]
-    samples: Annotated[int, Field(ge=10, le=10_000_000)]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    scaling: Scaling
-    split: StratifiedSplit
 
 
-class ParityData(Frozen):
+class ParityData(DrawnData):
     """Words of -1 and 1, by whether the first ``bits`` have an even number of -1: no fewer of them tell anything."""
 
     source: Literal["parity"]
     bits: Annotated[int, Field(ge=1, le=60)]
     features: Annotated[int, Field(ge=1, le=1_000)]
     """All bits; those after the first ``bits`` are noise."""
-    samples: Annotated[int, Field(ge=10, le=10_000_000)]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    scaling: Scaling
-    split: StratifiedSplit
 
     @model_validator(mode="after")
     def _has_its_bits(self) -> "ParityData":

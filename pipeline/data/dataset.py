@@ -91,10 +91,16 @@ class Card(BaseModel):
         """Return the number of a seed's split: its own, unless seeds share one; 0 where the source has one for all."""
         return seed // self.split.seeds_per_split if isinstance(self.split, StratifiedSplit) else 0
 
+    @property
+    def guess(self) -> int:
+        """The label of the training part's most frequent class."""
+        counts = self.class_counts["train"]
+        return counts.index(max(counts))
+
     def guess_accuracy(self, part: str) -> float:
         """Return the accuracy, on a part, of always naming the training part's most frequent class."""
-        counts, training = self.class_counts[part], self.class_counts["train"]
-        return counts[training.index(max(training))] / sum(counts)
+        counts = self.class_counts[part]
+        return counts[self.guess] / sum(counts)
 
 
 class Dataset:

@@ -111,9 +111,7 @@ def _hits(network: Network, outcome: Outcome, dataset: Dataset) -> NDArray[np.ui
     """Return a network's hits on its test part; one that diverged guesses the most frequent class."""
     if outcome.alive:
         return outcome.hits
-    counts = dataset.card.class_counts["train"]
-    guessed = dataset.split(dataset.card.split_of(network.seed)).test.y == counts.index(max(counts))
-    return np.packbits(guessed)
+    return np.packbits(dataset.split(dataset.card.split_of(network.seed)).test.y == dataset.card.guess)
 
 
 def _verdicts(outcomes: list[Outcome], thresholds: Verdicts) -> list[str | None]:

@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift replicate golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format deps axes pins nightly
+.PHONY: help repro verify drift replicate resolve ledger golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format deps axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -26,6 +26,12 @@ drift: $(VENV)/installed ## Compare results/ with the kept ones; WITH="FOLDER [O
 
 replicate: $(VENV)/installed ## Run the ledger again on fresh seeds and splits: which verdicts hold? SEED=number, else today's date
 	@python -m stages.replicate $(SEED)
+
+resolve: $(VENV)/installed ## More seeds for a claim that the data leave open, until they tell; CLAIM=name [SEEDS=most]
+	@python -m stages.resolve $(CLAIM) $(SEEDS)
+
+ledger: $(VENV)/installed ## The ledger over every study of params.yaml, in some hours; writes docs/results/ledger.md
+	@python -m stages.ledger $(STUDIES)
 
 golden: $(VENV)/installed ## Keep what this run came to as what others are compared with
 	@python -m stages.golden

@@ -1,7 +1,7 @@
 """Keeps what the benchmarks measure, and renders what the documentation shows of it, from the newest result files.
 
-Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md`` and ``docs/performance.md``, and the
-charts ``docs/speed.svg`` and ``docs/cost.svg``.
+Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md``, ``docs/performance.md`` and
+``docs/theory.md``, and the charts ``docs/speed.svg`` and ``docs/cost.svg``.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from pipeline.closure import ROOT
@@ -21,7 +22,7 @@ from pipeline.compute.workers import cores
 from pipeline.strict_json import save_json
 
 RESULTS = Path(__file__).parent / "results"
-README, DOC = ROOT / "README.md", ROOT / "docs" / "performance.md"
+README, DOC, THEORY = ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "theory.md"
 CHART, COST_CHART = ROOT / "docs" / "speed.svg", ROOT / "docs" / "cost.svg"
 LABELS = {
     "ours": "ours",
@@ -38,6 +39,8 @@ ACTIVATIONS = {"relu": "ReLU", "selu": "SELU", "gelu": "GELU"}
 SPARSE: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 10}
 """Labels of a logarithmic axis that leave each other room."""
 KEY = ["network", "activation", "batch_norm"]
+SATURATED = 0.15
+"""Variance of a layer's noise above which few of its units are left to be averaged over."""
 Content = dict[str, Any]
 
 
@@ -198,6 +201,75 @@ def render_gpu() -> None:
         milliseconds = 1000 * row["seconds"] / row["count"] / row["epochs"]
         text += _row([*cells, number(milliseconds), f"{row['gibibytes']:.1f}"])
     replace(DOC, "gpu", text)
+
+
+def render_theory() -> None:
+    """Write which assumption of the theory fails where."""
+    content = newest("theory")
+    settings = pd.DataFrame(content["settings"])
+    text = f"Measured on {content['date']}, `benchmarks/results/{content['file']}`.\n\n"
+    text += _table(["", "settings", "holds", "off", "not predictable", "off, of those tested"])
+    for name in ("signal", "gradient"):
+        p = settings[f"{name}_p"].astype(float)
+        off, tested = int((p < content["error_rate"]).sum()), int(p.notna().sum())
+        counts = [str(count) for count in (len(p), tested - off, off, len(p) - tested)]
+        text += _row([name, *counts, f"{100 * off / tested:.1f} %"])
+    silent = settings[settings["gradient_p"].isna() | settings["signal_p"].isna()]
+    text += "\n" + _table(
+        ["not predictable at 64 units", "a layer's noise", "sd of ln signal, gradient", "why", "from"]
+    )
+    for row in silent.to_dict("records"):
+        enough = [row["signal_from"], row["gradient_from"]]
+        text += _row(
+            [
+                f"{row['activation']}, `{row['initializer']}`",
+                f"{row['roughest']:.2f}",
+                f"{row['signal_sd']:.1f}, {row['gradient_sd']:.1f}",
+                "saturation: few units have a slope" if row["roughest"] > SATURATED else "an unstable map",
+                f"{int(max(enough)):,} units" if all(enough) else "–",
+            ]
+        )
+    replace(THEORY, "settings", text)
+    replace(THEORY, "widths", _widths(pd.DataFrame(content["widths"])))
+    replace(THEORY, "batches", _batches(pd.DataFrame(content["batches"])))
+
+
+def _widths(rows: pd.DataFrame) -> str:
+    """Return the mean square gaps, measured and drawn, and the slope of the measured ones against the width."""
+    each = sorted(rows["width"].unique())
+    text = _table(["setting, quantity", *(f"{width:,} units" for width in each), "slope"])
+    for (activation, initializer), group in rows.groupby(["activation", "initializer"], sort=False):
+        group = group.sort_values("width")
+        for name in ("signal", "gradient"):
+            measured, drawn, se = (group[f"{name}_{what}"].to_numpy() for what in ("measured", "drawn", "se"))
+            x = np.log(group["width"].to_numpy())
+            weight = (x - x.mean()) / np.square(x - x.mean()).sum()
+            slope, error = weight @ np.log(measured), np.sqrt(np.square(weight * se / measured).sum())
+            cells = [f"{a:.3g} ± {2 * b:.2g} ({c:.3g})" for a, b, c in zip(measured, se, drawn, strict=True)]
+            text += _row([f"{activation}, `{initializer}`: {name}", *cells, f"{slope:.2f} ± {2 * error:.2f}"])
+    return text
+
+
+def _batches(rows: pd.DataFrame) -> str:
+    """Return batch norm's gaps; by least squares, what of them shrinks with batch and with width, and what is left."""
+    data = rows[rows["inputs"] == "data"]
+    places = [*data[["batch", "width"]].drop_duplicates().itertuples(index=False, name=None)]
+    head = [f"{batch}, {width:,}" for batch, width in places]
+    text = _table(["batch, width", *head, "of 32 samples", "of 64 units", "left", "left, independent inputs"])
+    for (activation, normalization), group in rows.groupby(["activation", "normalization"], sort=False):
+        own = group[group["inputs"] == "data"]
+        shrinking = np.stack([np.ones(len(own)), 32 / own["batch"], 64 / own["width"]], 1)
+        left, of_batch, of_width = np.linalg.lstsq(shrinking, own["gap"].to_numpy(), rcond=None)[0]
+        other = group[group["inputs"] != "data"].iloc[0]
+        alike = other["gap"] - of_batch * 32 / other["batch"] - of_width * 64 / other["width"]
+        cells = [f"{gap:+.2f} ± {2 * se:.2f}" for gap, se in zip(own["gap"], own["se"], strict=True)]
+        parts = [f"{part:+.2f}" for part in (of_batch, of_width, left, alike)]
+        text += _row([f"{activation}, `{normalization}`", *cells, *parts])
+    return text
+
+
+def _table(head: list[str]) -> str:
+    return _row(head) + _row(["---"] * len(head)).replace(" ", "")
 
 
 def _hardware(content: Content) -> str:

@@ -159,7 +159,7 @@ def _outlook(initializer: Initializer, plan: Plan) -> Outlook:
     return Outlook(
         initializer=initializer.name,
         gain=math.sqrt(width * layers[1].weight),
-        bias_sd=math.sqrt(layers[1].bias) if not normalization.shifts else 0.0,
+        bias_sd=math.sqrt(layers[1].bias) if normalization.keeps_bias else 0.0,
         signal_factor=float(factors[0]),
         gradient_factor=float(factors[1]),
         log_signal_factor=signal,
@@ -186,7 +186,7 @@ def _why(best: Outlook, outlooks: Sequence[Outlook], normalization: Normalizatio
         f"over {depth} layers it changes the signal's variance by a factor of {_factor(best.log_signal_factor)} "
         f"and the gradient's by {_factor(best.log_gradient_factor)}"
     )
-    if normalization.shifts:
+    if normalization.of_batch and normalization.placement == "before":
         per_layer = math.exp(best.log_gradient_factor / (depth - 1))
         return (
             "batch norm rescales every layer, so that initializers hardly differ before the first step; the "

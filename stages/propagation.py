@@ -2,7 +2,7 @@
 
 from pipeline import data
 from pipeline.config import load_params
-from pipeline.evaluation.agreement import summarize
+from pipeline.evaluation.agreement import QUANTITIES, summarize
 from pipeline.experiments.propagation import propagation
 from pipeline.strict_json import save_json
 from stages import PREPARED, RESULTS, run
@@ -15,14 +15,16 @@ def main(title: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     table = propagation(title, params.study(title), params, data.load(PREPARED / title))
     table.to_parquet(folder / "propagation.parquet", index=False)
-    summary = summarize(table, params.propagation.tolerance)
+    summary = summarize(table)
     save_json(summary, folder / "propagation.json")
     for shape, found in summary.items():
         for kind, said in found.items():
-            print(
-                f"{title}, {shape} shape, {kind}: the theory holds for {said['signal_holds']:.0%} of "
-                f"{said['settings']} settings' signals, {said['gradient_holds']:.0%} of their gradients"
+            told = (
+                f"{name}s: {said[f'{name}_holds']} hold, {said[f'{name}_off']} are off, "
+                f"{said[f'{name}_not_predictable']} are not predictable"
+                for name in QUANTITIES
             )
+            print(f"{title}, {shape} shape, {kind}: the theory of {said['settings']} settings, {'; '.join(told)}")
 
 
 if __name__ == "__main__":

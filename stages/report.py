@@ -7,6 +7,7 @@ import pandas as pd
 from pipeline import data
 from pipeline.config import load_params, load_study
 from pipeline.evaluation.files import load_evaluation
+from pipeline.evaluation.golden import FULL_LEDGER
 from pipeline.report.page import Ledger
 from pipeline.report.tables import StudyResults
 from pipeline.report.write import write_report
@@ -30,8 +31,8 @@ def main() -> None:
         )
         for name in params.run
     ]
-    metrics = json.loads((REPORT / "claims.json").read_text(encoding="utf-8"))
-    ledger = Ledger(metrics, pd.read_parquet(REPORT / "findings.parquet"))
+    metrics, full = (json.loads(path.read_text(encoding="utf-8")) for path in (REPORT / "claims.json", FULL_LEDGER))
+    ledger = Ledger(metrics, pd.read_parquet(REPORT / "findings.parquet"), full)
     page = write_report(studies, params, ledger, REPORT, commit())
     print(f"report: {page}")
     with tracked("the report"):

@@ -32,7 +32,7 @@ def _experiments(study: str, params: Params) -> None:
     dataset = data.load(PREPARED / study)
     results = run_transfer(study, params, dataset, params.transfer[study], NetworkStore())
     results.save(RESULTS / study)
-    summary = summarize_transfer(results.transfer, params.evaluation.confidence)
+    summary = summarize_transfer(results.transfer, dataset.card, params.transfer[study], params.evaluation.confidence)
     metrics = transfer_metrics(results.transfer, summary)
     save_json(metrics, RESULTS / study / "transfer.json")
     for row in published_transfer(study, summary).to_dict("records"):

@@ -4,20 +4,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from pipeline.axes.activations import ACTIVATIONS
 from pipeline.axes.architectures import ARCHITECTURES
 from pipeline.axes.initializers import INITIALIZERS
 from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.axes.regularizers import REGULARIZERS
 from pipeline.config import Params, Study
-from pipeline.data import Dataset
+from pipeline.data import Card, Dataset
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.files import Evaluation
+from pipeline.evaluation.tested import Tested
 from pipeline.experiments.champion import crown
 from pipeline.experiments.names import CHAMPION_FOLDER
+from pipeline.experiments.repeats import repeat
 from pipeline.grid import Cell, Network
 from pipeline.networks import Design, StackedNetwork, build_networks
 from pipeline.theory.functions import Function, function_of
+from pipeline.training.names import KEY
 from pipeline.training.recipe import Recipe, resolve
 from pipeline.training.results import Results
 from pipeline.training.schedule import Schedule
@@ -82,8 +88,17 @@ def train_together(
     return Schedule("", dataset, params.compute).train_stack(stack, *how, **more)
 
 
+def hits_at(networks: pd.DataFrame, card: Card, places: int = 1000) -> Tested:
+    """Return hits that make networks' test accuracies, each seed's on samples of its own."""
+    right = (networks["test_accuracy"].to_numpy()[:, None] * places).round() > np.arange(places)
+    seeds, splits = np.unique(networks["seed"], return_inverse=True)
+    samples = np.arange(len(seeds) * places).reshape(-1, places)
+    return Tested(networks[KEY].reset_index(drop=True), right.astype(np.uint8), splits, samples, card)
+
+
 def evaluated(title: str, study: Study, params: Params, dataset: Dataset, folder: Path) -> tuple[Results, Evaluation]:
     """Return what a study's stages make of it, from training to evaluation; its champion is in the folder."""
     results = train_networks(title, study, params, dataset, study.networks())
     champion = crown(title, study, params, dataset, results.networks, folder / CHAMPION_FOLDER)
-    return results, evaluate(params, dataset.card, results, champion)
+    repeats = repeat(study, params, dataset, results.networks)
+    return results, evaluate(params, dataset, results, champion, repeats)

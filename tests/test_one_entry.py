@@ -112,10 +112,10 @@ def test_a_new_level_is_one_entry(params, tmp_path, capsys) -> None:
     assert found["champion"][axis] == level
     plain = load_champion(folder)
     assert plain(torch.from_numpy(dataset.split(0).test.x)).shape == (360, 10)
-    evaluation = evaluate(params, dataset.card, results, found)
+    evaluation = evaluate(params, dataset, results, found, pd.DataFrame())
     assert level in set(evaluation.levels[evaluation.levels["axis"] == axis]["level"])
     transfer = pd.DataFrame()
-    tables = StudyTables(study, results.networks, results.history, results.layers, transfer)
+    tables = StudyTables(study, results.networks, results.history, results.hits, results.layers, results.timings)
     lines = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     shown = StudyResults("mini", study, dataset.card, results, evaluation, measured, transfer)
     report = contents([shown], params, Ledger(as_metrics(lines), as_table(lines)), "")

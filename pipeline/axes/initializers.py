@@ -61,10 +61,11 @@ INITIALIZERS = Registry[Initializer]("initializer")
 
 
 class _Glorot(Initializer):
-    formula = "variance 1/fan_avg"
+    formula = "variance scale/fan_avg"
+    scale: Annotated[float, Field(gt=0)] = 1.0
 
     def variances(self, layer: WeightContext) -> Variances:
-        return Variances(2 / (layer.fan_in + layer.fan_out), 0.0)
+        return Variances(2 * self.scale / (layer.fan_in + layer.fan_out), 0.0)
 
 
 class _LeCun(Initializer):

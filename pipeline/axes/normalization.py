@@ -20,9 +20,17 @@ class Normalization(Level):
     placement: ClassVar[Placement]
     """Of the activation."""
     of_batch: ClassVar[bool] = False
-    """Whether statistics are the batch's: then the network's input is normalised too, and a batch needs two samples."""
-    shifts: ClassVar[bool] = False
-    """Whether its shift takes the place of the dense layer's bias."""
+    """Whether statistics are the batch's: then a batch needs two samples."""
+
+    @property
+    def of_input(self) -> bool:
+        """Whether the network's input is normalised too."""
+        return False
+
+    @property
+    def keeps_bias(self) -> bool:
+        """Whether dense layers have a bias: not where a shift takes its place."""
+        return True
 
     def build(self, context: "LayerContext") -> "nn.Module":
         """Return a layer on ``[network, batch, unit]``."""
@@ -50,14 +58,28 @@ class _BatchNorm(Normalization):
     of_batch = True
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     eps: Annotated[float, Field(gt=0)] = 0.001
+    affine: bool = True
+    """Whether γ and β are learned; else they stay at 1 and 0."""
+    input: bool = True
+    """Whether a layer of it stands on the network's input."""
+
+    @property
+    def of_input(self) -> bool:
+        return self.input
 
     def build(self, context: "LayerContext") -> "nn.Module":
-        return context.batch_norm(self.momentum, self.eps)
+        return context.batch_norm(self.momentum, self.eps, self.affine)
 
 
 @NORMALIZATIONS.register
 class BatchNormBefore(_BatchNorm):
-    name, placement, shifts, label = "before", "before", True, "batch norm before"
+    name, placement, label = "before", "before", "batch norm before"
+    bias: bool = False
+    """Whether the dense layers keep the bias that β stands in for."""
+
+    @property
+    def keeps_bias(self) -> bool:
+        return self.bias
 
 
 @NORMALIZATIONS.register

@@ -232,8 +232,10 @@ class Engine:
                 tensor.copy_(moving[:, start:end].reshape(tensor.shape))
                 start = end
 
-    def observe(self, part: StackedPart, count: int, flat: tuple[float, float]) -> Numbers:
-        """Return what samples show of each hidden layer, ``[measure, network, layer]``; see `observe`.
+    def observe(self, part: StackedPart, count: int, flat: tuple[float, float]) -> tuple[Numbers, NDArray[np.bool_]]:
+        """Return what samples show of each hidden layer, ``[measure, network, layer]``, and which units are off.
+
+        See `pipeline.networks.observe`.
 
         Args:
             part: the samples.
@@ -246,22 +248,14 @@ class Engine:
         bounds = np.array(flat, np.float32)
         stack, how = self._stack(list(self.networks.parameters())), self._rules(0, 1)
         seen = np.zeros((len(stack), 6, len(sites)), np.float32)
-        for network, (one, shown) in enumerate(zip(stack, seen, strict=True)):
+        off = np.zeros((len(stack), len(sites), sites[:, 3].max()), np.bool_)
+        for network, (one, shown, silent) in enumerate(zip(stack, seen, off, strict=True)):
             x, y = part.of(network)
             epoch.observe(
-                program.instructions,
-                sites,
-                logits,
-                program.input,
-                memory,
-                one,
-                how,
-                x[:count],
-                y[:count],
-                bounds,
-                shown,
-            )
-        return seen.transpose(1, 0, 2)
+                program.instructions, sites, logits, program.input, memory, one, how, x[:count], y[:count], bounds,
+                shown, silent,
+            )  # fmt: skip
+        return seen.transpose(1, 0, 2), off
 
     def _rules(self, taken: int, steps: int) -> rules.Rules:
         random = random_layers(self.networks)

@@ -252,7 +252,7 @@ def score(program: Any, logits: Any, first: int, memory: Memory, one: One, x: An
 
 @entry
 def observe(program: Any, sites: Any, logits: Any, first: int, memory: Memory, one: One, rules: Rules, x: Any, y: Any,
-            flat: Any, seen: Any) -> None:  # fmt: skip
+            flat: Any, seen: Any, off: Any) -> None:  # fmt: skip
     """Write what some samples show of each site, see `pipeline.networks.observe`; moving averages change.
 
     Args:
@@ -267,6 +267,7 @@ def observe(program: Any, sites: Any, logits: Any, first: int, memory: Memory, o
         y: ``[sample]``: labels.
         flat: ``[2]``: below and above what the activation is flat.
         seen: ``[measure, site]``.
+        off: ``[site, unit]``: takes which units' activations take nothing above 0.
     """
     rows, features = x.shape
     room = memory.rows
@@ -302,6 +303,10 @@ def observe(program: Any, sites: Any, logits: Any, first: int, memory: Memory, o
         seen[3, number] = np.sqrt(_mean_square(shown))
         seen[4, number] = np.float32(dead) / np.float32(units)
         taken = vector(memory.values, sites[number, 1] * room, size)
+        for unit in range(units):
+            off[number, unit] = True
+            for row in range(rows):
+                off[number, unit] = off[number, unit] and taken[row * units + unit] <= ZERO
         for i in range(size):
             beyond = taken[i] - at_most(at_least(taken[i], flat[0]), flat[1])
             shown[i] = ONE if beyond != ZERO and beyond == beyond else ZERO

@@ -236,7 +236,7 @@ def backward(program: Any, memory: Memory, rows: int, one: One, rules: Rules, st
                 _normalize_gradient(op, grad, kept, vector(values, op.other * room, max(rows, units)), one, rows, out)
         if op.adds:
             add(out, given)
-        if learns and op.learns:
+        if learns and op.learns and not op.fixed:
             update(one, op.weight, vector(one.gradients, op.weight, units), rules, step)
             if op.bias >= 0:
                 update(one, op.bias, vector(one.gradients, op.bias, units), rules, step)

@@ -62,6 +62,7 @@ INSTRUCTION = np.dtype(
         ("moving", "i8"),  # among the moving averages
         ("stream", "i8"),  # of random numbers
         ("learns", "i8"),  # whether its own parameters have gradients
+        ("fixed", "i8"),  # whether these stay as they are all the same
         ("wanted", "i8"),  # whether the gradient of what it reads is needed
         ("adds", "i8"),  # whether that gradient adds to one that is there
         ("outermost", "i8"),  # whether it gives the logits
@@ -232,7 +233,7 @@ class _Recorder:
         fields = {"kept": self.buffer(units), "other": self.buffer(units), "moving": self.moving[id(layer)]}
         return self.write(
             Kind.BATCH_NORM, x, units, learns=not layer.frozen, weight=self.place(layer.scale),
-            bias=self.place(layer.shift), a=layer.eps, b=1 - layer.momentum, **fields,
+            bias=self.place(layer.shift), fixed=not layer.affine, a=layer.eps, b=1 - layer.momentum, **fields,
         )  # fmt: skip
 
     @layer.register

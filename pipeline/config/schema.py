@@ -5,13 +5,14 @@ out of a grid where they stay at their neutral level.
 """
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.base import MOST_LAYERS, MOST_WEIGHTS, Frozen, Values, fault
 from pipeline.config.data import CLASSES
-from pipeline.config.study import Study
+from pipeline.config.study import Looks, Study
 from pipeline.config.transfer import Transfer
 from pipeline.errors import ParamsError, did_you_mean
 
@@ -50,12 +51,6 @@ class Compute(Frozen):
     stack_size: Annotated[int | str, up_to_or_auto(MOST_STACKED, "networks")]
 
 
-def _epoch_or_last(epoch: int | str) -> int | str:
-    if epoch == "last" or (isinstance(epoch, int) and epoch >= 0):
-        return epoch
-    raise fault("is not an epoch; allowed: 0 (before the first step), 1, 2, …, last", "names_the_value")
-
-
 class Verdicts(Frozen):
     """Where a network stops being healthy; see `pipeline.training.verdicts`."""
 
@@ -64,11 +59,9 @@ class Verdicts(Frozen):
     gradient_ratio: Annotated[float, Field(gt=1)]
 
 
-class Health(Frozen):
-    """When and on what the layers are looked at while training."""
+class Health(Looks):
+    """How the layers of all studies are looked at that do not say otherwise, and what they are judged by."""
 
-    epochs: tuple[Annotated[int | str, AfterValidator(_epoch_or_last)], ...]
-    samples: Annotated[int, Field(ge=2, le=1_000_000)]
     verdicts: Verdicts
 
 
@@ -89,13 +82,12 @@ class Tuning(Frozen):
 
 
 class Propagation(Frozen):
-    """The measurement at initialisation, and when it bears the theory out."""
+    """The measurement at initialisation."""
 
     depth: Annotated[int, Field(ge=2, le=MOST_LAYERS)]
     width: Annotated[int, Field(ge=1, le=10_000)]
     seeds: Annotated[int, Field(ge=1, le=1000)]
     samples: Annotated[int, Field(ge=2, le=10_000)]
-    tolerance: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="after")
     def _fits_into_memory(self) -> "Propagation":
@@ -160,6 +152,11 @@ class Params(Frozen):
                     "in run, and last", "study",
                 )  # fmt: skip
         for study, experiments in self.transfer.items():
+            for name, transfer in experiments.items():
+                for twin in {*transfer.with_variants(name)} & experiments.keys() - {name}:
+                    raise fault(
+                        f"transfer.{study}.{twin}: a variant of {name} has this name; allowed: any other", "study"
+                    )
             known = CLASSES.get(self.studies[study].data.source) if study in self.studies else None
             for name, transfer in experiments.items():
                 unknown = transfer.unknown_class(known) if known else None
@@ -192,8 +189,21 @@ class Params(Frozen):
         return self.studies[name]
 
     def seeded(self) -> "Params":
-        """Return the parameters with `base_seed` added to every seed."""
-        return self._moved(self.base_seed)
+        """Return the parameters with `base_seed` added to every seed, and variants of experiments as experiments."""
+        transfer = {
+            study: {key: one for name, own in experiments.items() for key, one in own.with_variants(name).items()}
+            for study, experiments in self.transfer.items()
+        }
+        return self.model_copy(update={"transfer": transfer})._moved(self.base_seed)
+
+    def with_seeds(self, count: int, names: Collection[str]) -> "Params":
+        """Return parameters in which some studies, and their transfer experiments, have at least so many seeds."""
+        studies = {name: one.with_seeds(count) if name in names else one for name, one in self.studies.items()}
+        transfer = {
+            study: {name: one.with_seeds(count) if study in names else one for name, one in experiments.items()}
+            for study, experiments in self.transfer.items()
+        }
+        return self.model_copy(update={"studies": studies, "transfer": transfer})
 
     def reseeded(self, base: int) -> "Params":
         """Return parameters that are `seeded` as they would be with another `base_seed`."""

@@ -55,6 +55,20 @@ class Training(Frozen):
     """Of matrix products; weights, signals and losses are float32 in each."""
 
 
+def _epoch_or_last(epoch: int | str) -> int | str:
+    if epoch == "last" or (isinstance(epoch, int) and epoch >= 0):
+        return epoch
+    raise fault("is not an epoch; allowed: 0 (before the first step), 1, 2, …, last", "names_the_value")
+
+
+class Looks(Frozen):
+    """When and on what the layers are looked at while training."""
+
+    epochs: tuple[Annotated[int | str, AfterValidator(_epoch_or_last)], ...]
+    samples: Annotated[int, Field(ge=2, le=1_000_000)]
+    """Of the training part, the first ones; all where there are fewer."""
+
+
 class GridBlock(Frozen):
     """The product of its axes' levels and seeds.
 
@@ -104,7 +118,19 @@ class Study(Frozen):
     data: Data
     hidden: Hidden
     training: Training
+    health: Looks | None = None
+    """Where the layers are looked at in another way than ``health`` has it for all studies."""
     grid: Annotated[tuple[GridBlock, ...], AfterValidator(some_once)]
+
+    @model_validator(mode="after")
+    def _looks_while_it_trains(self) -> "Study":
+        for index, epoch in enumerate(self.health.epochs if self.health else ()):
+            if isinstance(epoch, int) and epoch > self.training.epochs:
+                raise fault(
+                    f"health.epochs[{index}]: found {epoch}; allowed: up to {self.training.epochs}, the study's "
+                    "epochs, and last"
+                )
+        return self
 
     @model_validator(mode="after")
     def _can_be_built(self) -> "Study":
@@ -155,7 +181,18 @@ class Study(Frozen):
         own = self.own_levels
         return sorted({network for block in self.grid for network in block.networks(own)})
 
+    def with_seeds(self, count: int) -> "Study":
+        """Return the study with at least so many seeds in every block: those it has, and the next larger ones."""
+        blocks = [block.model_copy(update={"seed": more_seeds(block.seed, count)}) for block in self.grid]
+        return self.model_copy(update={"grid": tuple(blocks)})
+
     def with_base_seed(self, base: int) -> "Study":
         """Return the study with a number added to every seed of its grid."""
         blocks = [block.model_copy(update={"seed": tuple(base + seed for seed in block.seed)}) for block in self.grid]
         return self.model_copy(update={"grid": tuple(blocks)})
+
+
+def more_seeds(seeds: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return seeds, and as many of the next larger ones as it takes for there to be so many."""
+    first = max(seeds) + 1
+    return (*seeds, *range(first, first + max(0, count - len(seeds))))

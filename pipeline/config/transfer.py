@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.base import Frozen, Hidden, Values, fault
-from pipeline.config.study import Activation, Initializer, LearningRate, Normalization, Optimizer, Seed, Training
+from pipeline.config.study import (
+    Activation,
+    Initializer,
+    LearningRate,
+    Normalization,
+    Optimizer,
+    Seed,
+    Training,
+    more_seeds,
+)
 from pipeline.errors import did_you_mean
 from pipeline.grid import spell_widths, widths_of
 
@@ -18,6 +27,14 @@ def _layers_or_all(layers: int | str) -> int | str:
 
 
 Layers = Annotated[int | str, AfterValidator(_layers_or_all)]
+
+
+class Variants(Frozen):
+    """Other values than an experiment's own. Each makes an experiment more, which differs in it alone."""
+
+    reuse_from: Literal["bottom", "top"] | None = None
+    task_a_inputs: Literal["own", "permuted"] | None = None
+    unfrozen_learning_rate: LearningRate | None = None
 
 
 class Transfer(Frozen):
@@ -34,10 +51,15 @@ class Transfer(Frozen):
     learning_rate: LearningRate
     labels: Values[Annotated[int, Field(ge=2)]]
     choose: Literal["first", "stratified"]
+    reuse_from: Literal["bottom", "top"] = "bottom"
+    """Which of task A's hidden layers are reused first."""
+    task_a_inputs: Literal["own", "permuted"] = "own"
+    """Whether task A sees its samples as they are, or with their features in another order, the same for all."""
     reused: Values[Layers]
     unfrozen: Values[Layers]
     frozen_epochs: Annotated[int, Field(ge=0)]
     unfrozen_learning_rate: LearningRate
+    variants: Variants = Variants()
     seed: Values[Seed]
 
     @property
@@ -72,6 +94,16 @@ class Transfer(Frozen):
                 "training"
             )
         return self
+
+    def with_variants(self, name: str) -> "dict[str, Transfer]":
+        """Return the experiment and its variants, by name."""
+        others = self.variants.model_dump(exclude_none=True)
+        plain = self.model_copy(update={"variants": Variants()})
+        return {name: plain} | {f"{name}_{key}": plain.model_copy(update={key: level}) for key, level in others.items()}
+
+    def with_seeds(self, count: int) -> "Transfer":
+        """Return the experiment with at least so many seeds: those it has, and the next larger ones."""
+        return self.model_copy(update={"seed": more_seeds(self.seed, count)})
 
     def with_base_seed(self, base: int) -> "Transfer":
         """Return the experiment with a number added to every seed."""

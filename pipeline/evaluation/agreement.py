@@ -9,6 +9,9 @@ from pipeline.experiments.names import PROPAGATION_SETTING
 from pipeline.theory.predict import Prediction, trainable_depth
 
 QUANTITIES = ("signal", "gradient")
+ERROR_RATE = 0.05
+"""Share of settings that follow the theory of which the test says that they do not."""
+VERDICTS = HOLDS, OFF, UNPREDICTABLE = "holds", "off", "not predictable"
 
 
 def gaps(propagation: pd.DataFrame) -> pd.DataFrame:
@@ -29,25 +32,34 @@ def gaps(propagation: pd.DataFrame) -> pd.DataFrame:
     return propagation[PROPAGATION_SETTING].assign(**logs).groupby(PROPAGATION_SETTING, sort=True).max().reset_index()
 
 
-def summarize(propagation: pd.DataFrame, tolerance: float) -> dict[str, Any]:
+def verdicts(propagation: pd.DataFrame) -> pd.DataFrame:
+    """Return each setting's ``signal_verdict`` and ``gradient_verdict``, of those that `gaps` has, in its order.
+
+    ``off`` where the test rejects at `ERROR_RATE`: of settings that follow the theory so many do by chance. ``not
+    predictable`` where there is no test.
+    """
+    settings = propagation.dropna(subset="signal_predicted").groupby(PROPAGATION_SETTING, sort=True).first()
+    told = {}
+    for name in QUANTITIES:
+        p = settings[f"{name}_p"]
+        told[f"{name}_verdict"] = np.select([p.isna(), p < ERROR_RATE], [UNPREDICTABLE, OFF], HOLDS)
+    return settings.assign(**told)[list(told)].reset_index()
+
+
+def summarize(propagation: pd.DataFrame) -> dict[str, Any]:
     """Return, by shape and with and without normalization, where the theory holds: a DVC metric.
 
-    ``settings``; for signal and gradient the median gap, and the share of settings whose gap is up to the tolerance.
+    ``settings``; for signal and gradient the median gap, and how many settings have each verdict.
     """
-    table = gaps(propagation)
+    table = gaps(propagation).merge(verdicts(propagation), on=PROPAGATION_SETTING)
     summary: dict[str, Any] = {}
     for (shape, normalized), group in table.groupby(["shape", table["normalization"] != "none"]):
-        summary.setdefault(str(shape), {})["normalized" if normalized else "plain"] = {
-            "settings": len(group),
-            **{
-                f"{name}_{what}": float(value)
-                for name in QUANTITIES
-                for what, value in (
-                    ("median_gap", group[f"{name}_gap"].median()),
-                    ("holds", (group[f"{name}_gap"] <= tolerance).mean()),
-                )
-            },
-        }
+        found: dict[str, Any] = {"settings": len(group)}
+        for name in QUANTITIES:
+            found[f"{name}_median_gap"] = float(group[f"{name}_gap"].median())
+            for verdict in VERDICTS:
+                found[f"{name}_{verdict.replace(' ', '_')}"] = int((group[f"{name}_verdict"] == verdict).sum())
+        summary.setdefault(str(shape), {})["normalized" if normalized else "plain"] = found
     return summary
 
 

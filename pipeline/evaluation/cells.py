@@ -6,11 +6,14 @@ from typing import Literal
 import pandas as pd
 
 from pipeline.data import Card
+from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.names import health_name
-from pipeline.evaluation.statistics import mean_interval
+from pipeline.evaluation.tested import Tested
 from pipeline.grid import AXES, AXIS
 
 SCORES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+BOUNDED = {"val_accuracy": "validation", "test_accuracy": "test"}
+"""Scores that have an interval, and the parts that they are of."""
 SETTING = [axis for axis in AXES if axis != "learning_rate"]
 """What is left of a cell when its learning rate is chosen: a nuisance parameter, chosen on validation alone."""
 View = Literal["best", "fixed"]
@@ -68,21 +71,22 @@ def chance_limit(card: Card) -> float:
     return share + 2 * math.sqrt(share * (1 - share) / samples)
 
 
-def summarize_cells(networks: pd.DataFrame, limit: float, confidence: float) -> pd.DataFrame:
+def summarize_cells(networks: pd.DataFrame, tested: Tested, limit: float, confidence: float) -> pd.DataFrame:
     """Return one row per cell, sorted by its axes.
 
     Columns: the axes; ``networks``; ``tuned``, whether the learning rate was; ``diverged`` and ``at_chance``, the
-    failures; ``health``, the verdicts; for each
-    score its ``_mean``, ``_sd`` and the bounds ``_low`` and ``_high`` of Student's t interval over the seeds: of losses
-    over those that did not diverge; ``best_rate``, true for the cell whose learning rate is best for its setting.
+    failures; ``health``, the verdicts; for each score its ``_mean`` and ``_sd``, of losses over those that did not
+    diverge; of those that are `BOUNDED` the bounds ``_low`` and ``_high`` of an interval that allows for seeds, splits
+    and samples, see `of_samples`; ``best_rate``, true for the cell whose learning rate is best for its setting.
 
     Args:
         networks: a study's.
+        tested: what they got right.
         limit: validation accuracy up to which a network has learned nothing.
         confidence: of the intervals.
     """
     rows = []
-    for cell, group in networks.groupby(list(AXES), sort=True):
+    for cell, group in networks.assign(row=tested.rows(networks)).groupby(list(AXES), sort=True):
         trained = group[group["status"] == "trained"]
         row = dict(zip(AXES, cell, strict=True)) | {
             "networks": len(group),
@@ -93,17 +97,18 @@ def summarize_cells(networks: pd.DataFrame, limit: float, confidence: float) -> 
         }
         for score in SCORES:
             values = group[score].dropna()
-            row |= {f"{score}_{name}": value for name, value in interval(values, confidence).items()}
+            mean = float(values.mean())
+            row |= {f"{score}_mean": mean, f"{score}_sd": float(values.std(ddof=1))}
+            if part := BOUNDED.get(score):
+                found = tested.mean(group["row"].to_numpy(), part)._replace(mean=mean)
+                row |= bounds(score, found, confidence)
         rows.append(row)
     cells = pd.DataFrame(rows)
     cells["best_rate"] = cells.index.isin(best_rates(cells).index)
     return cells
 
 
-def interval(values: pd.Series, confidence: float) -> dict[str, float]:
-    """Return mean, sd and the bounds of Student's t interval; NaN where there are too few values."""
-    if values.empty:
-        return dict.fromkeys(("mean", "sd", "low", "high"), math.nan)
-    mean, low, high = mean_interval(values.to_numpy(), confidence)
-    sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    return {"mean": mean, "sd": sd, "low": low, "high": high}
+def bounds(name: str, estimate: Estimate, confidence: float) -> dict[str, float]:
+    """Return the bounds of an estimate's interval as columns, cut off where no accuracy can be."""
+    _, low, high = estimate.interval(confidence)
+    return {f"{name}_low": max(low, 0.0), f"{name}_high": min(high, 1.0)}

@@ -62,29 +62,46 @@ def of_replicates(values: Scores, overlap: float) -> Estimate:
     return Estimate(float(np.mean(values)), np.sqrt((1 / replicates + overlap) * variance), replicates - 1)
 
 
-def of_hits(values: NDArray[np.floating]) -> Estimate:
-    """Return what seeds say on one fixed test part, of the mean over all seeds and all samples like these.
+def of_samples(
+    values: NDArray[np.floating], overlap: float, draws: NDArray[np.integer] | None = None, scale: float = 1.0
+) -> Estimate:
+    """Return what replicates say on test samples that they share, of the mean over all seeds, splits and samples.
 
-    Seeds and samples are crossed: the variance of the mean is that of the seeds' means plus that of the samples' means
-    less what both have in common, each estimated without bias (the analysis of variance of a two-way layout; the
-    degrees of freedom are Satterthwaite's, 1946).
+    A sample is hard for all that are tested on it, and a replicate is good or bad on all its samples: the variance of
+    the mean is that by samples, and that by draws but for what both have in common (two-way clusters; Cameron, Gelbach
+    & Miller 2011, eq. 2.3), of which what draws share, the hard samples, is no part. Draws' training parts overlap too,
+    for which their own share grows as Nadeau & Bengio (2003) have it: too much where it is the seeds' noise alone. The
+    degrees of freedom are Satterthwaite's (1946).
 
     Args:
-        values: ``[seed, sample]``: a hit is 1; or differences of hits. At least two of each.
+        values: ``[replicate, sample]``: a hit is 1; or means of hits, or differences. NaN where a replicate is not
+            tested on a sample.
+        overlap: n_test / n_train; 0 where replicates share all their samples.
+        draws: ``[replicate]``: its split, where several seeds share one; by default each has its own, or shares all.
+        scale: n_test / n, where the accuracy on another part of n samples is asked for, whose hits are not known: they
+            are drawn as those of the test part.
+
+    Returns:
+        An estimate; its error is NaN where there is a single draw or sample.
     """
-    seeds, samples = values.shape
-    grand = values.mean()
-    rows, columns = values.mean(1), values.mean(0)
-    of_seeds = samples * np.square(rows - grand).sum() / (seeds - 1)
-    of_samples = seeds * np.square(columns - grand).sum() / (samples - 1)
-    rest = np.square(values - rows[:, None] - columns[None] + grand).sum() / ((seeds - 1) * (samples - 1))
-    squares = np.array([of_seeds, of_samples, -rest])
-    total = max(float(squares.sum()), float(max(of_seeds, of_samples)))
-    if total == 0:
-        return Estimate(float(grand), 0.0, seeds - 1)
-    freedom = np.array([seeds - 1, samples - 1, (seeds - 1) * (samples - 1)])
-    df = total**2 / float((np.square(squares) / freedom).sum())
-    return Estimate(float(grand), float(np.sqrt(total / (seeds * samples))), df)
+    seen = np.isfinite(values)
+    total = seen.sum()
+    mean = float(values[seen].sum() / total)
+    rest = np.where(seen, values - mean, 0.0)
+    if draws is not None and len(own := np.unique(draws)) < len(draws):
+        rest = np.stack([rest[draws == one].sum(0) for one in own])
+    count, samples = len(rest), int(seen.any(0).sum())
+    if min(count, samples) < 2:
+        return Estimate(mean, np.nan, np.nan)
+    by_sample = float(np.square(rest.sum(0)).sum()) * samples / (samples - 1)
+    by_draw = float(np.square(rest.sum(1)).sum()) * count / (count - 1)
+    growth = 1 + count * overlap
+    beyond = max(0.0, by_draw - float(np.square(rest).sum()) + by_sample / count) * growth
+    variance = scale * by_sample + beyond
+    if variance <= 0:
+        return Estimate(mean, 0.0, count - 1)
+    df = variance**2 / ((scale * by_sample) ** 2 / (samples - 1) + beyond**2 / (count - 1))
+    return Estimate(mean, float(np.sqrt(variance)) / float(total), df)
 
 
 class Pooled(NamedTuple):

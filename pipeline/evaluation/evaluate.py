@@ -1,34 +1,43 @@
 """A study's evaluation, from its tables to what the report and MLflow show."""
 
+import math
+from collections import Counter
 from typing import Any
 
 import pandas as pd
 
 from pipeline.config import Params
-from pipeline.data import Card
+from pipeline.data import Dataset
+from pipeline.evaluation.budget import Budget, budget
 from pipeline.evaluation.cells import chance_limit, summarize_cells
+from pipeline.evaluation.chance import chance
 from pipeline.evaluation.files import Evaluation
 from pipeline.evaluation.levels import summarize_levels
 from pipeline.evaluation.recommend import most_robust, recommend, simplest
+from pipeline.evaluation.tested import tested
 from pipeline.grid import AXES, Cell
 from pipeline.training.results import Results
 from pipeline.training.verdicts import VERDICTS
 
 
-def evaluate(params: Params, card: Card, results: Results, champion: dict[str, Any]) -> Evaluation:
+def evaluate(
+    params: Params, dataset: Dataset, results: Results, champion: dict[str, Any], repeats: pd.DataFrame
+) -> Evaluation:
     """Return a study's evaluation: cells, levels, metrics, details.
 
     Args:
         params: settings that all studies share.
-        card: of its data.
+        dataset: its data.
         results: its tables.
         champion: what `pipeline.experiments.champion.crown` found.
+        repeats: see `pipeline.experiments.repeats.repeat`.
     """
-    networks = results.networks
-    confidence, chance = params.evaluation.confidence, chance_limit(card)
-    cells = summarize_cells(networks, chance, confidence)
-    levels = summarize_levels(networks, results.history, chance, confidence)
-    recommended = recommend(networks, params.evaluation.equivalence, confidence)
+    networks, card, right = results.networks, dataset.card, tested(dataset, results.hits)
+    confidence, limit = params.evaluation.confidence, chance_limit(card)
+    cells = summarize_cells(networks, right, limit, confidence)
+    levels = summarize_levels(networks, results.history, right, limit, confidence)
+    recommended = recommend(networks, right, params.evaluation.equivalence, confidence)
+    owed = chance(champion, results.hits, repeats, card)
     metrics: dict[str, Any] = {
         "networks": len(networks),
         "cells": len(cells),
@@ -37,13 +46,15 @@ def evaluate(params: Params, card: Card, results: Results, champion: dict[str, A
         "health": {verdict: int((networks["health"] == verdict).sum()) for verdict in VERDICTS},
         "best_cell": _best_cell(cells),
         "recommended": _recommended(recommended),
+        "budget": _budget(budget(networks, results.history, results.tuning)),
         "references": champion["references"],
     }
     details: dict[str, Any] = {
         "classes": card.classes,
-        "chance_limit": chance,
+        "chance_limit": limit,
         "recommended": recommended,
         "explained": levels.explained,
+        "chance": None if owed is None else owed._asdict() | {"together": owed.together},
         "data": card.model_dump(),
     }
     if "champion" in champion:
@@ -52,12 +63,19 @@ def evaluate(params: Params, card: Card, results: Results, champion: dict[str, A
     return Evaluation(cells, levels.table, metrics, details)
 
 
+def _budget(found: Budget) -> dict[str, Any]:
+    return {name: number for name, number in found._asdict().items() if not math.isnan(number)}
+
+
 def _recommended(settings: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return how many settings are as good as the best, and which of them to take."""
+    """Return how many settings come near the best, itself included, as what they are shown, and which to take."""
     if not settings:
-        return {"equivalent": 0}
+        return {"near": 0}
+    others = Counter(setting["standing"] for setting in settings[1:])
     return {
-        "equivalent": len(settings),
+        "near": len(settings),
+        "equivalent": others["equivalent"],
+        "different": others["different"],
         "simplest": Cell.of(simplest(settings))._asdict(),
         "most_robust": Cell.of(most_robust(settings))._asdict(),
     }

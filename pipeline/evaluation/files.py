@@ -26,7 +26,8 @@ class Evaluation(NamedTuple):
     details: dict[str, Any]
     """``classes``, the champion's ``confusion`` matrix ``[actual][predicted]`` and scores ``per_class`` on the test
     part, the ``chance_limit`` of validation accuracy, the ``recommended`` settings, what the axes have ``explained`` by
-    view, and the ``data`` card."""
+    view, what one network's accuracy owes to ``chance`` (see `pipeline.evaluation.chance`),
+    and the ``data`` card."""
 
 
 def load_evaluation(folder: Path) -> Evaluation:

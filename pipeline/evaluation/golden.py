@@ -22,6 +22,8 @@ from pipeline.strict_json import save_json
 from pipeline.training.names import KEY
 
 GOLDEN = Path("golden")
+FULL_LEDGER = GOLDEN / "ledger.json"
+"""Of `stages.ledger`, which trains every study there is."""
 ALPHA = 0.05
 LEAST = {"val_loss": 1e-3, "initial_signal": 1e-3}
 """The mean difference that a measure must exceed. ``initial_signal`` is ln of the lowest layer's mean square of z

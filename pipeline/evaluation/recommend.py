@@ -1,6 +1,6 @@
-"""Which setting to take: the best one, those that are as good in practice, the simplest and the most robust of them."""
+"""Which setting to take: the best one, those that come near it, the simplest and the most robust of them."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -8,56 +8,74 @@ import pandas as pd
 from pipeline.axes.activations import ACTIVATIONS
 from pipeline.axes.initializers import INITIALIZERS
 from pipeline.evaluation.cells import SETTING, select_learning_rate
-from pipeline.evaluation.statistics import Scores, compare, holm
+from pipeline.evaluation.statistics import Scores, holm
+from pipeline.evaluation.tested import Tested
 from pipeline.grid import AXES, AXIS, Cell
 
+Standing = Literal["equivalent", "different", "open"]
+"""Of a setting beside the best: whether the difference on the test part is shown to lie within the margin; else,
+whether there is shown to be one; else they are not told apart."""
 
-def recommend(networks: pd.DataFrame, margin: float, confidence: float) -> list[dict[str, Any]]:
-    """Return the best setting and those within its equivalence region, the best first; none where all diverged.
 
-    Each setting stands at its own best learning rate. It is as good in practice where its mean validation accuracy is
-    at most the margin below the best one's. Settings in which a network diverged are left out, and those that share no
-    seed with the best.
+def recommend(networks: pd.DataFrame, tested: Tested, margin: float, confidence: float) -> list[dict[str, Any]]:
+    """Return the best setting and those that come within a margin of it, the best first; none where all diverged.
+
+    Each setting stands at its own best learning rate. Which is best, and which come near it, mean validation accuracy
+    says; how sure their difference is, the test part says, by which none was chosen. Settings in which a network
+    diverged are left out, and those that share no seed with the best.
 
     Args:
         networks: a study's, one row each.
+        tested: what they got right.
         margin: the region of practical equivalence, in accuracy.
-        confidence: of the interval of the paired differences.
+        confidence: of the interval of the paired differences, and of where a setting stands.
 
     Returns:
-        Of each setting the axes; ``val_accuracy`` and ``test_accuracy``, means; ``difference`` of validation accuracy
-        to the best, paired by seed, with ``low`` and ``high``; ``improvement``, the probability that it beats the best
-        on a seed; ``p_holm`` of a sign-flip test, corrected for the number of settings; ``parts``, see `parts`;
-        ``lowest``, the lowest validation accuracy over all learning rates and seeds of the setting.
+        Of each setting the axes; ``val_accuracy`` and ``test_accuracy``, means; ``difference`` of test accuracy to the
+        best, paired by seed, with ``low`` and ``high``; ``improvement``, the share of seeds on which it beats the best,
+        a tie counting half; ``p_sign``, that they do not differ, and ``p_equivalent``, that they do by more than the
+        margin (two one-sided tests), each corrected for the number of settings (Holm 1979); ``standing``; ``parts``,
+        see `parts`; ``lowest``, the lowest validation accuracy over all learning rates and seeds of the setting.
     """
-    chosen = select_learning_rate(networks, "best")
+    chosen = select_learning_rate(networks.assign(row=tested.rows(networks)), "best")
     whole = chosen.groupby(SETTING)["status"].transform(lambda status: (status == "trained").all())
-    table = chosen[whole].pivot_table(index=list(AXES), columns="seed", values="val_accuracy", sort=True)
-    scores: dict[Any, Scores] = dict(zip(table.index, table.to_numpy(np.float64), strict=True))
-    if not scores:
+    table = chosen[whole].pivot_table(index=list(AXES), columns="seed", values=["val_accuracy", "row"], sort=True)
+    if table.empty:
         return []
-    best = max(scores.values(), key=np.nanmean)
+    scores: dict[Any, Scores] = dict(zip(table.index, table["val_accuracy"].to_numpy(np.float64), strict=True))
+    places: dict[Any, Scores] = dict(zip(table.index, table["row"].to_numpy(np.float64), strict=True))
+    leader = max(scores, key=lambda key: np.nanmean(scores[key]))
     lowest = networks.groupby(SETTING)["val_accuracy"].min()
     test = chosen.groupby(list(AXES))["test_accuracy"].mean()
-    generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for key, own in sorted(scores.items(), key=lambda item: -np.nanmean(item[1])):
-        if np.nanmean(own) < np.nanmean(best) - margin:
+        if np.nanmean(own) < np.nanmean(scores[leader]) - margin:
             break
-        if not np.isfinite(own - best).any():
+        paired = np.isfinite(places[key] + places[leader])
+        if not paired.any():
             continue  # no seed in common
+        first, second = (places[one][paired].astype(np.int64) for one in (key, leader))
+        difference = tested.difference(first, second)
+        wins = np.sign(tested.hits[first].mean(1) - tested.hits[second].mean(1))
         cell = Cell.of(dict(zip(AXES, key, strict=True)))._asdict()
-        compared = compare(own, best, generator, confidence)
+        mean, low, high = difference.interval(confidence)
         rows.append(
             cell
             | {"val_accuracy": float(np.nanmean(own)), "test_accuracy": float(test[key])}
-            | {"difference": compared.difference.estimate, "low": compared.difference.low}
-            | {"high": compared.difference.high, "improvement": compared.improvement, "p_holm": compared.p}
+            | {"difference": mean, "low": low, "high": high, "improvement": float((1 + wins).mean() / 2)}
+            | {"p_sign": difference.p_sign, "p_equivalent": difference.p_equivalent(margin)}
             | {"parts": parts(cell), "lowest": float(lowest[tuple(cell[axis] for axis in SETTING)])}
         )
-    for row, p in zip(rows[1:], holm([row["p_holm"] for row in rows[1:]]), strict=True):
-        row["p_holm"] = p
-    return rows
+    for p in ("p_sign", "p_equivalent"):
+        for row, corrected in zip(rows[1:], holm([row[p] for row in rows[1:]]), strict=True):
+            row[p] = corrected
+    return [row | {"standing": _standing(row, 1 - confidence)} for row in rows]
+
+
+def _standing(row: dict[str, Any], alpha: float) -> Standing:
+    if row["p_equivalent"] <= alpha:
+        return "equivalent"
+    return "different" if row["p_sign"] <= alpha else "open"
 
 
 def parts(cell: dict[str, Any]) -> int:

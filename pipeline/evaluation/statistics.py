@@ -1,6 +1,7 @@
-"""Statistics on scores ``[cell, seed]``: pure functions, with an explicit random generator where they draw.
+"""Statistics on scores ``[cell, seed]``: pure functions.
 
-Seeds are the unit of replication: cells that were trained on the same seeds are compared seed by seed.
+Seeds are the unit of replication. Where they are tested on samples that they share, intervals come from
+`pipeline.evaluation.estimates`.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,6 @@ from scipy import stats
 
 Scores = NDArray[np.floating]
 """``[cell, seed]``, or ``[seed]`` of one cell."""
-EXACT = 12
-"""Up to so many pairs, all sign flips are tried; of more, `RESAMPLES` are drawn."""
-RESAMPLES = 10_000
 
 
 class Interval(NamedTuple):
@@ -52,32 +50,40 @@ def _quantile(confidence: float, n: int) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, n - 1))
 
 
-def interquartile_mean(scores: Scores) -> float:
-    """Return the mean of all scores ``[cell, seed]`` without the lowest and the highest quarter.
+def share_interval(hits: float, trials: float, confidence: float = 0.95) -> Interval:
+    """Return a share and Wilson's interval (1927), which holds for rare failures too.
 
-    Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice".
+    Args:
+        hits: of the trials.
+        trials: independent ones; of others, as many as would tell as much, which is no whole number.
+        confidence: of the interval.
     """
-    return float(stats.trim_mean(scores, 0.25, axis=None))
+    share, square = hits / trials, float(stats.norm.ppf((1 + confidence) / 2)) ** 2
+    center = (share + square / (2 * trials)) / (1 + square / trials)
+    half = float(np.sqrt(square * (share * (1 - share) + square / (4 * trials)) / trials)) / (1 + square / trials)
+    return Interval(share, max(0.0, center - half), min(1.0, center + half))
 
 
-def interquartile_mean_interval(
-    scores: Scores, generator: np.random.Generator, confidence: float = 0.95, resamples: int = 2_000
-) -> Interval:
-    """Return the interquartile mean of ``[cell, seed]`` and its percentile bootstrap interval.
+def seed_correlation(failed: Scores) -> float:
+    """Return how alike a seed's failures ``[setting, seed]`` are: 0 where each is by itself, 1 where all go together.
 
-    Stratified (Agarwal et al. 2021, section 4.1): seeds are drawn anew within each cell.
+    By how much more the seeds' numbers of failures vary than those of independent networks would. Where no setting
+    fails on some seeds and not on others, nothing speaks against 1.
     """
-    cells, seeds = scores.shape
-    drawn = generator.integers(seeds, size=(resamples, cells, seeds))
-    resampled = np.take_along_axis(scores[None], drawn, axis=2).reshape(resamples, -1)
-    low, high = np.quantile(stats.trim_mean(resampled, 0.25, axis=1), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(interquartile_mean(scores), float(low), float(high))
+    settings, seeds = failed.shape
+    if seeds < 2:
+        return 1.0
+    variances = failed.var(axis=1, ddof=1)
+    apart = float(variances.sum())
+    together = float(np.square(np.sqrt(variances).sum())) - apart
+    if settings < 2 or together <= 0:
+        return 1.0
+    return float(np.clip((failed.sum(0).var(ddof=1) - apart) / together, 0.0, 1.0))
 
 
-def share_interval(hits: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Return a share and Wilson's interval (1927), which holds for rare failures too."""
-    found = stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
-    return Interval(hits / trials, float(found.low), float(found.high))
+def independent(networks: int, seeds: int, correlation: float) -> float:
+    """Return how many independent networks tell as much as some that share seeds (Kish 1965, the design effect)."""
+    return networks / (1 + (networks / seeds - 1) * correlation)
 
 
 def t_test_p(values: Scores) -> float:
@@ -92,56 +98,7 @@ def t_test_p(values: Scores) -> float:
     return float(2 * stats.t.sf(abs(np.mean(values)) / error, n - 1))
 
 
-# --- two samples, paired --------------------------------------------------------------------------
-
-
-class Comparison(NamedTuple):
-    """What two cells, trained on the same seeds, differ by."""
-
-    difference: Interval
-    """Of the means, first less second, with Student's t interval over the paired differences."""
-    p: float
-    """Of a two-sided sign-flip test that the differences are symmetric about 0."""
-    improvement: float
-    """Probability that the first scores higher on a seed drawn at random; a tie counts half."""
-    pairs: int
-
-
-def compare(first: Scores, second: Scores, generator: np.random.Generator, confidence: float = 0.95) -> Comparison:
-    """Compare two cells' ``[seed]`` scores seed by seed; pairs in which one is NaN are left out.
-
-    Raises:
-        ValueError: they have not as many seeds, or no pair is left.
-    """
-    if first.shape != second.shape:
-        raise ValueError(f"paired scores need as many seeds: found {first.shape} and {second.shape}")
-    differences = (first - second)[np.isfinite(first - second)]
-    if not len(differences):
-        raise ValueError("no pair of finite scores is left")
-    wins = (differences > 0) + 0.5 * (differences == 0)
-    return Comparison(
-        mean_interval(differences, confidence),
-        sign_flip_p(differences, generator),
-        float(wins.mean()),
-        len(differences),
-    )
-
-
-def sign_flip_p(differences: Scores, generator: np.random.Generator) -> float:
-    """Return the two-sided p-value of Fisher's sign-flip test (1935) of ``[pair]`` differences.
-
-    Exact for at most `EXACT` pairs; of more, the share of random flips, the data's own counted in, that are as extreme
-    (Phipson & Smyth 2010), so it is never 0.
-    """
-    n = len(differences)
-    observed = abs(differences.sum())
-    tolerance = 1e-12 * np.abs(differences).sum()  # sums of equal terms in another order
-    if n <= EXACT:
-        signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        return float(np.mean(np.abs(signs @ differences) >= observed - tolerance))
-    signs = generator.choice([-1.0, 1.0], size=(RESAMPLES, n))
-    extreme = np.sum(np.abs(signs @ differences) >= observed - tolerance)
-    return float((extreme + 1) / (RESAMPLES + 1))
+# --- many tests --------------------------------------------------------------------------------------
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -153,11 +110,6 @@ def holm(p: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
         corrected[index] = largest
     return corrected.tolist()
-
-
-def equivalent(difference: Interval, margin: float) -> bool:
-    """Say whether an interval lies within the region of practical equivalence, ``[-margin, margin]``."""
-    return -margin <= difference.low and difference.high <= margin
 
 
 # --- many cells -----------------------------------------------------------------------------------
@@ -209,14 +161,18 @@ class Ranking(NamedTuple):
 
     mean_ranks: NDArray[np.floating]
     """``[cell]``, 1 is best; ties share their ranks."""
-    p: float
-    """Of Friedman's test (1937) that all cells are alike."""
     critical_difference: float
     """By which two mean ranks must differ to be told apart: Nemenyi 1963, see Demšar 2006; here on seeds."""
 
 
-def rank(scores: Scores, alpha: float = 0.05) -> Ranking:
+def rank(scores: Scores, alpha: float = 0.05, overlap: float = 0.0) -> Ranking:
     """Rank cells ``[cell, seed]`` by score, the highest first.
+
+    Args:
+        scores: of cells that were trained on the same seeds.
+        alpha: chance that any two cells which are alike are told apart.
+        overlap: n_test / n_train where seeds draw their splits of the same samples: ranks vary by as much more as
+            scores do, see `pipeline.evaluation.estimates.of_replicates`.
 
     Raises:
         ValueError: fewer than 3 cells or 2 seeds.
@@ -225,12 +181,20 @@ def rank(scores: Scores, alpha: float = 0.05) -> Ranking:
     if cells < 3 or seeds < 2:
         raise ValueError(f"a ranking needs 3 cells and 2 seeds: found {cells} and {seeds}")
     ranks = stats.rankdata(-scores, axis=0)
-    p = float(stats.friedmanchisquare(*scores).pvalue) if np.ptp(ranks) else 1.0
     quantile = float(stats.studentized_range.ppf(1 - alpha, cells, np.inf)) / np.sqrt(2)
-    return Ranking(ranks.mean(1), p, quantile * float(np.sqrt(cells * (cells + 1) / (6 * seeds))))
+    error = np.sqrt(cells * (cells + 1) / 6 * (1 / seeds + overlap))
+    return Ranking(ranks.mean(1), quantile * float(error))
 
 
 def epochs_to(curves: NDArray[np.floating], threshold: float) -> NDArray[np.floating]:
     """Return the first epoch, from 1, at which ``[network, epoch]`` curves reach a threshold; infinity where never."""
     reached = curves >= threshold
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)
+
+
+def median_epochs(needed: Scores) -> float:
+    """Return the epoch by which half of ``[network]`` have arrived; infinity where fewer ever do.
+
+    The estimate of Kaplan & Meier (1958), of networks that were all watched for as long.
+    """
+    return float(np.quantile(needed, 0.5, method="inverted_cdf"))

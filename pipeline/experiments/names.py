@@ -6,6 +6,8 @@ TRANSFER_SETTING = ["experiment", "task", "method", "labels", "reused", "unfroze
 
 CHAMPION_FILE = "champion.json"
 """What is known of a study's champion; see `pipeline.experiments.champion.crown`."""
+REPEATS_FILE = "repeats.parquet"
+"""The champion's setting again; see `pipeline.experiments.repeats.repeat`."""
 CHAMPION_FOLDER = "champion"
 """Of its weights, of what serves it, and of its card; among a study's results, and among MLflow's artifacts."""
 ABOUT_FILE = "model.json"

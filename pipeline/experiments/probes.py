@@ -39,7 +39,7 @@ RELU_AND_VARIANTS = ("relu", "leaky_relu", "rrelu", "prelu", "elu", "gelu", "swi
 DRIFT_WIDTH, DRIFT_SAMPLES = 256, 64
 """In narrow layers the variance wanders by itself, by about sqrt(5 · layers / width) of its logarithm."""
 COSTS = (
-    ("relu", "none"), ("relu", "before"), ("elu", "none"), ("gelu", "none"),
+    ("relu", "none"), ("relu", "before"), ("elu", "none"), ("gelu", "none"), ("swish", "none"),
 )  # fmt: skip
 ROUNDS, STEPS = 24, 8
 NETWORKS, BATCH = 16, 32

@@ -8,33 +8,40 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 import torch
 from rich.console import Console
 from rich.progress import track
+from scipy.special import stdtr
 
 from pipeline.axes.activations import ACTIVATIONS, Array
 from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.axes.initializers import INITIALIZERS, Initializer
+from pipeline.axes.initializers import INITIALIZERS, Initializer, Variances
 from pipeline.axes.normalization import NORMALIZATIONS, Normalization
-from pipeline.axes.regularizers import REGULARIZERS
+from pipeline.axes.regularizers import REGULARIZERS, Dropout
 from pipeline.compute.cpu import cap_threads_for_determinism, disable_malloc_trim
 from pipeline.compute.workers import run_all, worker_count
 from pipeline.config import Params, Study
 from pipeline.data import Dataset
 from pipeline.experiments.names import PROPAGATION_SETTING
-from pipeline.networks import Design, build_networks
+from pipeline.networks import Design, StackedNetwork, build_networks
 from pipeline.networks.observe import observe
+from pipeline.networks.sums import norms
+from pipeline.theory.fluctuations import PRECISION, Networks, deviation, draw_networks
 from pipeline.theory.functions import function_of
 from pipeline.theory.initializers import layer_variances
 from pipeline.theory.predict import Prediction, predict, predict_recurrent
 
+OF_A_QUANTITY = ("", "_low", "_high", "_predicted", "_predicted_low", "_predicted_high", "_z", "_p")
 COLUMNS = [
-    *PROPAGATION_SETTING, "layer", "signal", "signal_low", "signal_high", "signal_predicted", "gradient",
-    "gradient_low", "gradient_high", "gradient_predicted", "activation_mean", "activation_sd", "dead", "saturated",
+    *PROPAGATION_SETTING, "layer", *(f"{name}{what}" for name in ("signal", "gradient") for what in OF_A_QUANTITY),
+    "activation_mean", "activation_sd", "dead", "saturated",
 ]  # fmt: skip
+BAND = (0.025, 0.975)
+"""Between these shares of a finite network's signals and gradients its band lies."""
 GROUPS = 64
 """Of samples of about equal mean square, each of which the theory follows by itself."""
 
@@ -49,6 +56,14 @@ class Probe(NamedTuple):
     input_square: float
     """Mean square of a feature over the whole training part, to which ``critical`` fits its first layer."""
     seeds: Sequence[int]
+    own: bool = False
+    """Whether each setting has seeds of its own, with these numbers. Those that share theirs share their luck: of the
+    ones that follow the theory, either hardly any or a good many are off by chance."""
+
+    @property
+    def median(self) -> int:
+        """The sample whose mean square is the median."""
+        return int(np.argsort(np.square(self.x).mean(1), kind="stable")[len(self.x) // 2])
 
 
 class Start(NamedTuple):
@@ -93,13 +108,14 @@ def propagation(title: str, study: Study, params: Params, dataset: Dataset) -> p
     Columns: `PROPAGATION_SETTING`, ``layer`` (of a recurrent network, the step); ``signal``, the mean square of z, and
     ``gradient``, the mean square of ∂loss/∂z as a share of the highest hidden layer's: geometric means over the seeds,
     with the lowest and the highest seed as ``_low`` and ``_high`` and the theory's ``_predicted``, NaN where it says
-    nothing; ``activation_mean``, ``activation_sd``, ``dead`` and ``saturated`` as in `Observation`, means over the
-    seeds.
+    nothing; ``_predicted_low`` and ``_predicted_high``, between which it expects 95 % of networks of this width on one
+    sample, NaN where it says nothing of finite width; ``_z`` and ``_p``, see `compared`; ``activation_mean``,
+    ``activation_sd``, ``dead`` and ``saturated`` as in `Observation`, means over the seeds.
     """
     part = dataset.split(0).train
     x = part.x.astype(np.float64)
     samples = slice(params.propagation.samples)
-    probe = Probe(x[samples], part.y[samples], float(np.square(x).mean()), range(params.propagation.seeds))
+    probe = Probe(x[samples], part.y[samples], float(np.square(x).mean()), range(params.propagation.seeds), own=True)
     tasks = starts(study, params, dataset)
     if not tasks:
         return pd.DataFrame(columns=COLUMNS)
@@ -124,21 +140,22 @@ def setting_tables(start: Start, probe: Probe) -> pd.DataFrame:
         networks = build_networks(
             design,
             [initializer for initializer, _ in pairs],
-            [seed for _, seed in pairs],
+            [setting_seed(start, initializer, seed) if probe.own else seed for initializer, seed in pairs],
             [probe.input_square] * len(pairs),
         ).double()
         seen = observe(networks, function_of(design.activation), torch.from_numpy(probe.x), torch.from_numpy(probe.y))
+        one = on_one_sample(networks, probe) if is_drawn(design) else None
     # [initializer, seed, layer]
     measured = {
         name: measure.numpy().reshape(len(initializers), len(probe.seeds), -1)
         for name, measure in seen._asdict().items()
     }
     signal, gradient = measured["signal"], measured["gradient"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = gradient / gradient[..., -1:]
     tables = []
     for row, initializer in enumerate(initializers):
-        expected = predicted(design, initializer, probe)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shares = gradient[row] / gradient[row, :, -1:]
+        expected, whole = predicted(design, initializer, probe), Measured(signal[row], shares[row])
         tables.append(
             pd.DataFrame(
                 {
@@ -148,8 +165,9 @@ def setting_tables(start: Start, probe: Probe) -> pd.DataFrame:
                     "layer": np.arange(1, len(design.hidden) + 1),
                     **_over_seeds("signal", signal[row]),
                     "signal_predicted": np.exp(expected.log_signal),
-                    **_over_seeds("gradient", shares),
+                    **_over_seeds("gradient", shares[row]),
                     "gradient_predicted": np.exp(expected.log_gradient),
+                    **compared(design, initializer, probe, expected, whole, one[row] if one else None),
                     "activation_mean": measured["mean"][row].mean(0),
                     "activation_sd": measured["sd"][row].mean(0),
                     "dead": measured["dead"][row].mean(0),
@@ -161,14 +179,84 @@ def setting_tables(start: Start, probe: Probe) -> pd.DataFrame:
     return pd.concat(tables)
 
 
+def setting_seed(start: Start, initializer: Initializer, number: int) -> int:
+    """Return one of a setting's own seeds."""
+    return crc32(f"{start.shape}, {start.design}, {initializer}".encode()) + number
+
+
+class Measured(NamedTuple):
+    """Of some networks of one setting."""
+
+    signal: Array
+    """``[seed, layer]``: mean square of z."""
+    gradient: Array
+    """``[seed, layer]``: mean square of ∂loss/∂z, as a share of the highest hidden layer's."""
+
+
+def on_one_sample(networks: StackedNetwork, probe: Probe) -> list[Measured]:
+    """Return what each initializer's networks show on the median sample, with a logit in place of the loss.
+
+    A loss looks at the logits, and so at the signal: what comes down from it leans towards the signal the more, the
+    larger they are. A logit's gradient starts with the output layer's weights alone.
+    """
+    x = torch.from_numpy(probe.x[[probe.median]]).expand(networks.networks, -1, -1)
+    with networks.preserve_buffers():
+        trace = networks.trace(x)
+        gradients = torch.autograd.grad(trace.logits[..., 0].sum(), trace.preactivations)
+    signal, gradient = (
+        torch.stack([norms(values.detach().contiguous()).square() / values.shape[2] for values in of_layers], 1)
+        .numpy()
+        .reshape(-1, len(probe.seeds), len(of_layers))
+        for of_layers in (trace.preactivations, gradients)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return [Measured(*both) for both in zip(signal, gradient / gradient[..., -1:], strict=True)]
+
+
+def compared(
+    design: Design, initializer: Initializer, probe: Probe, expected: Prediction, whole: Measured, one: Measured | None
+) -> dict[str, Array | float]:
+    """Return the test of a setting's signals and gradients against the theory: columns of `propagation`.
+
+    Where the theory draws networks of finite width, the seeds' mean logarithms on one sample are compared with theirs:
+    ``_z`` by layer, ``_p`` over all layers at once. It is NaN where they are not foretold. Else the infinite network's
+    is compared with the mean over samples, layers and seeds: ``_p`` is that of Student's t over the seeds.
+
+    Args:
+        design: of the networks.
+        initializer: their initializer.
+        probe: what was sent through them.
+        expected: of infinitely wide ones.
+        whole: what they show on all samples.
+        one: on the median sample; ``None`` where the theory draws no networks.
+    """
+    nothing = np.full(len(design.hidden), np.nan)
+    found: dict[str, Array | float] = {}
+    said = bool(np.isfinite(expected.log_signal).all())
+    networks = drawn(design, initializer, probe) if one and said else None
+    own = predicted(design, initializer, probe._replace(x=probe.x[[probe.median]])) if networks else expected
+    for place, name in enumerate(Measured._fields):
+        z, p, low, high = nothing, np.nan, nothing, nothing
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if networks and one:
+                logs: Array = getattr(networks, name)
+                z, p = deviation(logs, np.log(one[place]))
+                p = p if networks.foretold(logs) else np.nan
+                # Of one sample, moved to the mean of all
+                low, high = np.exp(np.quantile(logs, BAND, axis=1) - own[place] + expected[place])
+            elif said:
+                p = student((np.log(whole[place]) - expected[place]).mean(1))
+        found |= {f"{name}_predicted_low": low, f"{name}_predicted_high": high, f"{name}_z": z, f"{name}_p": p}
+    return found
+
+
 def predicted(design: Design, initializer: Initializer, probe: Probe) -> Prediction:
     """Return what the theory says of a setting; NaN where it says nothing."""
     architecture, normalization = design.architecture, design.normalization
-    if not (architecture.predicted and initializer.theory):
+    whole = normalization.of_input or not normalization.of_batch  # else batch norm meets features that are not centred
+    if not (architecture.predicted and initializer.theory and whole):
         return Prediction(*np.full((2, len(design.hidden)), np.nan))
-    function, fans = function_of(design.activation), architecture.fans(design.shape, design.hidden, design.outputs)
-    input_square = 1.0 if normalization.of_batch else probe.input_square
-    variances = layer_variances(initializer, function, fans, input_square)
+    function, variances = function_of(design.activation), _variances(design, initializer, probe)
     if architecture.recurrent:
         features = design.shape[-1]
         rows = probe.x[:, : len(design.hidden) * features].reshape(len(probe.x), -1, features)
@@ -176,6 +264,45 @@ def predicted(design: Design, initializer: Initializer, probe: Probe) -> Predict
         return predict_recurrent(function, design.hidden[0], variances, squares, features, normalization)
     squares = _input_squares(probe.x, normalization)
     return predict(function, design.widths, variances, squares, normalization, architecture, design.regularization)
+
+
+def is_drawn(design: Design) -> bool:
+    """Say whether the theory draws networks of finite width.
+
+    It does not where layers are normalised or skipped, where steps share weights, and of alpha dropout.
+    """
+    architecture, dropped = design.architecture, design.regularization
+    skips = any(architecture.skips_from(layer) is not None for layer in range(len(design.hidden)))
+    followed = isinstance(dropped, Dropout) or not dropped.drops
+    return not (architecture.recurrent or skips) and design.normalization.placement == "none" and followed
+
+
+def drawn(design: Design, initializer: Initializer, probe: Probe) -> Networks:
+    """Return networks of finite width as the theory draws them, for a design of which it does."""
+    return draw_networks(
+        function_of(design.activation),
+        design.widths,
+        _variances(design, initializer, probe),
+        float(np.square(probe.x[probe.median]).mean()),
+        orthogonal=initializer.distribution == "orthogonal",
+        kept=1 - getattr(design.regularization, "rate", 0.0),
+    )
+
+
+def _variances(design: Design, initializer: Initializer, probe: Probe) -> list[Variances]:
+    fans = design.architecture.fans(design.shape, design.hidden, design.outputs)
+    input_square = 1.0 if design.normalization.of_input else probe.input_square
+    return layer_variances(initializer, function_of(design.activation), fans, input_square)
+
+
+def student(gaps: Array) -> float:
+    """Return the p-value of Student's t for a mean of 0; NaN where one network says nothing of the others."""
+    if len(gaps) < 2:
+        return np.nan
+    if np.abs(gaps).max() < PRECISION:
+        return 1.0
+    t = gaps.mean() / (gaps.std(ddof=1) / len(gaps) ** 0.5)
+    return float(2 * stdtr(len(gaps) - 1, -abs(t))) if np.isfinite(t) else 0.0
 
 
 def _input_squares(x: Array, normalization: Normalization) -> Array:

@@ -88,9 +88,9 @@ class LayerContext:
         """
         return Formula(formula)
 
-    def batch_norm(self, momentum: float, eps: float) -> nn.Module:
+    def batch_norm(self, momentum: float, eps: float, affine: bool = True) -> nn.Module:
         """Return batch norm of every network and unit by itself."""
-        return StackedBatchNorm(len(self.seeds), self.units, momentum, eps)
+        return StackedBatchNorm(len(self.seeds), self.units, momentum, eps, affine)
 
     def layer_norm(self, eps: float) -> nn.Module:
         """Return layer norm of every network and sample by itself."""

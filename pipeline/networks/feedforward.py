@@ -33,14 +33,14 @@ class FeedForward(StackedNetwork):
     """See `StackedNetwork`.
 
     With batch norm, the input is normalised too; with it before the activation, the dense layer drops its bias (batch
-    norm's shift takes its place).
+    norm's shift takes its place), unless the level says otherwise.
 
     Args:
         design: of all networks.
         initializers: each network's.
         seeds: each network's.
-        input_squares: each network's mean square of a feature, to which ``critical`` fits its first layer; with batch
-            norm, which normalises the input, it is 1 whatever is said here.
+        input_squares: each network's mean square of a feature, to which ``critical`` fits its first layer; where the
+            input is normalised, it is 1 whatever is said here.
 
     Raises:
         FunctionError: ``critical``, and the activation has no stable edge of chaos.
@@ -52,12 +52,12 @@ class FeedForward(StackedNetwork):
         super().__init__(design, initializers, seeds)
         normalization, architecture = design.normalization, design.architecture
         start = StackedStart(
-            design, initializers, seeds, [1.0] * len(seeds) if normalization.of_batch else input_squares
+            design, initializers, seeds, [1.0] * len(seeds) if normalization.of_input else input_squares
         )
         self.skips = [architecture.skips_from(layer) for layer in range(len(design.hidden))]
         self.adds_outputs = not getattr(architecture, "preactivation", True)
         self.normalize_input = nn.Sequential()
-        if normalization.of_batch:
+        if normalization.of_input:
             self.normalize_input.append(normalization.build(LayerContext(-1, design.features, seeds)))
         self.hidden = nn.ModuleList()
         for layer, units in enumerate(design.hidden):
@@ -65,7 +65,7 @@ class FeedForward(StackedNetwork):
             before, after = ([normalization.build(context)] if normalization.placement == at else [] for at in AROUND)
             if design.regularization.drops:
                 after.append(design.regularization.build(context))
-            dense = start.dense(layer, bias=not normalization.shifts)
+            dense = start.dense(layer, bias=normalization.keeps_bias)
             self.hidden.append(Hidden(dense, before, design.activation.build(context), after))
         self.output = start.dense(len(design.hidden), bias=True)
 

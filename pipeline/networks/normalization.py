@@ -46,20 +46,32 @@ class StackedBatchNorm(nn.Module):
     """Batch norm of every network and feature by itself.
 
     As in Keras, the moving variance averages the biased batch variance (PyTorch's averages the unbiased one).
+
+    Args:
+        networks: of the stack.
+        units: of the layer.
+        momentum: share of the moving averages that a batch leaves as it is.
+        eps: added to the variance.
+        affine: whether scale and shift are learned; else they stay 1 and 0.
     """
 
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, networks: int, units: int, momentum: float, eps: float) -> None:
+    def __init__(self, networks: int, units: int, momentum: float, eps: float, affine: bool = True) -> None:
         super().__init__()
-        self.momentum, self.eps = momentum, eps
+        self.momentum, self.eps, self.affine = momentum, eps, affine
         self.frozen = False
         """Whether it stays as it is while training, as in Keras a layer that is not trainable does."""
         self.scale = nn.Parameter(torch.ones(networks, 1, units))
         self.shift = nn.Parameter(torch.zeros(networks, 1, units))
         self.register_buffer("mean", torch.zeros(networks, 1, units))
         self.register_buffer("variance", torch.ones(networks, 1, units))
+        self.requires_grad_(True)
+
+    def requires_grad_(self, requires_grad: bool = True) -> "StackedBatchNorm":
+        """Let scale and shift be learned, where they ever are."""
+        return super().requires_grad_(requires_grad and self.affine)
 
     def forward(self, x: Batch) -> Batch:
         """Normalise by the batch while training, by the moving mean and variance otherwise."""

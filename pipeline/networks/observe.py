@@ -4,8 +4,9 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from pipeline.compute.kernels import sqrt_
 from pipeline.networks.scores import cross_entropy
@@ -31,6 +32,8 @@ class Observation(NamedTuple):
     """Share of units whose activation is 0 on every sample."""
     saturated: PerLayer
     """Share of activations taken where the function is flat, see `Function.unsaturated_range`."""
+    off: Bool[Tensor, "network layer unit"]
+    """Units whose activation takes nothing above 0, on any sample; false beyond a layer's own units."""
 
 
 def observe(
@@ -68,7 +71,9 @@ def observe(
                 trace.preactivations, gradients, trace.activation_inputs, trace.activation_outputs, strict=True
             )
         ]
-    return Observation(*(torch.stack(column, 1) for column in zip(*columns, strict=True)))
+        widest = max(inputs.shape[2] for inputs in trace.activation_inputs)
+        off = [F.pad(inputs.amax(1) <= 0, (0, widest - inputs.shape[2])) for inputs in trace.activation_inputs]
+    return Observation._make(torch.stack(list(column), 1) for column in [*zip(*columns, strict=True), off])
 
 
 def _mean_square(values: Float[Tensor, "network batch unit"]) -> Float[Tensor, "network"]:

@@ -26,7 +26,8 @@ class _CrossEntropy(torch.autograd.Function):
     ) -> Float[Tensor, "network batch"]:
         """Return each sample's cross-entropy."""
         labels = y.flatten()[None]
-        terms = logits.flatten(0, 1).t().contiguous()  # [class, sample]: sums over rows are the fast ones
+        # [class, sample]: sums over rows are the fast ones. A copy, also of a single sample's logits.
+        terms = logits.flatten(0, 1).t().clone(memory_format=torch.contiguous_format)
         terms -= terms.amax(0)
         own = terms.gather(0, labels)[0]
         total = _sum_of_rows(exp_(terms))

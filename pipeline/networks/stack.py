@@ -150,20 +150,21 @@ class StackedNetwork(nn.Module):
         preactivations, inputs, outputs = ([site[part] for site in sites] for part in range(3))
         return Trace(preactivations, inputs, outputs, logits)
 
-    def freeze(self, layers: int) -> None:
-        """Let the lowest hidden layers, and no others, stay as they are: no gradient, no update, no moving average."""
+    def freeze(self, layers: range) -> None:
+        """Let some hidden layers, and no others, stay as they are: no gradient, no update, no moving average."""
         for place, block in enumerate(self.blocks()):
             for layer in block:
-                layer.requires_grad_(place >= layers)
+                layer.requires_grad_(place not in layers)
                 if isinstance(layer, StackedBatchNorm):
-                    layer.frozen = place < layers
+                    layer.frozen = place in layers
 
     @torch.no_grad()
-    def reuse(self, weights: Sequence[Weights], layers: int) -> None:
-        """Take the lowest hidden layers' weights and moving averages, as `weights_of` gives them, for each network."""
-        lowest = {id(layer) for block in self.blocks()[:layers] for layer in block}
+    def reuse(self, weights: Sequence[Weights], layers: range) -> None:
+        """Take some hidden layers' weights and moving averages, as `weights_of` gives them, for each network."""
+        blocks = self.blocks()
+        taken = {id(layer) for place in layers for layer in blocks[place]}
         for place, layer in self.named_modules():
-            if id(layer) in lowest:
+            if id(layer) in taken:
                 for name, ours in layer.state_dict().items():
                     if ours.ndim:
                         ours.copy_(torch.from_numpy(np.stack([one[f"{place}.{name}"] for one in weights])))

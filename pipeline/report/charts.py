@@ -70,7 +70,7 @@ def curves_chart(curves: pd.DataFrame) -> dict[str, Any]:
 
 
 def propagation_chart(curves: pd.DataFrame, quantity: str, title: str, site: str = N_("layer")) -> dict[str, Any]:
-    """Return small multiples by activation: a line for what the theory predicts, points for what was measured.
+    """Return small multiples by activation: lines and bands for what the theory predicts, points for what was measured.
 
     Args:
         curves: see `pipeline.report.tables.propagation_curves`.
@@ -100,7 +100,8 @@ def propagation_chart(curves: pd.DataFrame, quantity: str, title: str, site: str
     line = base.mark_line(clip=True).encode(y=alt.Y("predicted:Q", title=None, scale=scale, axis=axis), tooltip=words)
     point = base.mark_point(clip=True, filled=True, size=16, opacity=1).encode(y="measured:Q", tooltip=words)
     spread = base.mark_rule(clip=True, opacity=0.5).encode(y="low:Q", y2="high:Q")
-    facets = alt.layer(line, spread, point, data=table).properties(width=210, height=120)
+    band = base.mark_area(clip=True, opacity=0.15).encode(y="least:Q", y2="most:Q")
+    facets = alt.layer(band, line, spread, point, data=table).properties(width=210, height=120)
     chart = facets.facet(
         facet=alt.Facet(
             "activation:N",

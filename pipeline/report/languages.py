@@ -26,18 +26,19 @@ PHRASES = {
     "labels": N_("%s labels"),
     "layer": N_("layer %s"),
     "layers": N_("%s layers"),
+    "epoch": N_("epoch %s"),
+    "train_fraction": N_("share of the samples %s"),
     "learning_rate": N_("learning rate %s"),
     "shape": N_("%s layer"),
 }
 """How a finding's setting is told, by its key; what is not here is told by its level alone."""
 LEVELS = (
     N_("probe"), N_("before the first step"), N_("after training"), N_("inputs between 0 and 1"),
-    N_("batch norm before"), N_("square"), N_("narrowing"), N_("widening"), N_("deep"), N_("shallow"),
+    N_("at the first step"), N_("when last looked at"), N_("few samples"), N_("noisy labels"), N_("width"), N_("depth"),
+    N_("harder − easier"), N_("batch norm before"), N_("square"), N_("narrowing"), N_("widening"), N_("deep"),
+    N_("shallow"),
 )  # fmt: skip
 """Of the settings, those that are words and not names."""
-
-
-N_("all together")
 
 
 def tell(kind: str, name: str, language: gettext.NullTranslations) -> str:

@@ -12,7 +12,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.config import Params
-from pipeline.evaluation.agreement import summarize
+from pipeline.evaluation import agreement
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.ledger import ALL, CONFIDENCE, ERROR_RATE, Claim, Verdict, surprises
 from pipeline.evaluation.published import published_settings
@@ -68,7 +68,10 @@ AXIS_NAMES = (
     N_("architecture"), N_("hidden"), N_("initializer"), N_("activation"), N_("normalization"), N_("regularization"),
     N_("optimizer"), N_("clipping"), N_("batch_size"), N_("train_fraction"), N_("label_noise"), N_("learning_rate"),
 )  # fmt: skip
+STANDINGS = {"equivalent": N_("as good"), "different": N_("different"), "open": N_("not told apart")}
+"""See `pipeline.evaluation.recommend.Standing`."""
 KINDS = (N_("plain"), N_("normalized"))
+THEORY_VERDICTS = (N_("holds"), N_("off"), N_("not predictable"))
 HEALTH = (
     N_("healthy"), N_("vanishing"), N_("exploding"), N_("dying"), N_("saturated"), N_("diverged"), N_("unknown"),
 )  # fmt: skip
@@ -76,12 +79,14 @@ LIBRARIES = ("torch", "pytorch-lightning", "scikit-learn", "numpy", "dvc", "mlfl
 
 
 class Ledger(NamedTuple):
-    """The ledger, as the stage ``claims`` wrote it."""
+    """The ledger, as the stage ``claims`` wrote it, and the full one."""
 
     metrics: Mapping[str, Any]
     """See `pipeline.evaluation.claims.ledger.as_metrics`."""
     findings: pd.DataFrame
     """See `pipeline.evaluation.claims.ledger.as_table`."""
+    full: Mapping[str, Any] = {}
+    """What ``golden/ledger.json`` has, see `pipeline.report.full.render_ledger`; empty where it is not there."""
 
 
 def render_page(report: Mapping[str, Any]) -> str:
@@ -97,9 +102,9 @@ def render_page(report: Mapping[str, Any]) -> str:
         | {tell(*place, languages["en"]): tell(*place, language) for place in places}
         for name, language in languages.items()
     }
-    return _environment(languages["en"]).get_template("shell.html").render(
+    return environment(languages["en"]).get_template("shell.html").render(
         texts={
-            name: _environment(language).get_template("page.html").render(report)
+            name: environment(language).get_template("page.html").render(report)
             for name, language in languages.items()
         },
         titles={name: language.gettext(TITLE) for name, language in languages.items()},
@@ -121,7 +126,7 @@ def render_page(report: Mapping[str, Any]) -> str:
 
 def render_markdown(report: Mapping[str, Any]) -> str:
     """Return the report for a pull request or a CI summary; its pictures are those of `figures`."""
-    return _environment(translations("en")).get_template("report.md").render(report)
+    return environment(translations("en")).get_template("report.md").render(report)
 
 
 def figures(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -143,7 +148,7 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
         commit: of the code, empty where nobody knows.
     """
     sections = [_section(study, params) for study in studies]
-    cards = _cards(ledger)
+    cards = _cards(ledger, {study.name: study.evaluation.metrics["budget"] for study in studies})
     by_id = {card["claim"].id: card for card in cards}
     charts = {name: chart for section in sections for name, chart in section["charts"].items()}
     charts |= {f"claim-{name}": card["chart"] for name, card in by_id.items() if card["chart"]}
@@ -152,8 +157,11 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
         "sections": sections,
         "cards": cards,
         "costs": _costs(ledger),
+        "full": _beside_the_full_one(cards, ledger),
         "surprises": [by_id[name] for name in surprising[:SURPRISES]],
         "verdicts": [(name, sum(card["entry"]["verdict"] == name for card in cards)) for name in get_args(Verdict)],
+        "chance": {study.name: own for study in studies if (own := study.evaluation.details["chance"])},
+        "standings": STANDINGS,
         "networks": sum(len(study.results.networks) for study in studies),
         "seconds": sum(study.results.timings["seconds"].sum() for study in studies),
         "diverged": sum(study.evaluation.metrics["diverged"] for study in studies),
@@ -163,6 +171,8 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
         "error_rate": ERROR_RATE,
         "equivalence": params.evaluation.equivalence,
         "propagation": params.propagation,
+        "theory_error_rate": agreement.ERROR_RATE,
+        "theory_verdicts": agreement.VERDICTS,
         "thresholds": params.health.verdicts,
         "versions": {name: version(name) for name in LIBRARIES},
         "commit": commit,
@@ -173,15 +183,38 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
     }
 
 
-def _cards(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return the claims with the parts of their evidence, but for the costs."""
-    return [
-        {"claim": claim, "entry": ledger.metrics[claim.id], "findings": own.to_dict("records"), "chart": chart}
-        for claim in CLAIMS
-        if claim.kind != "cost"
-        for own in [ledger.findings[ledger.findings["claim"] == claim.id]]
-        for chart in [_forest(claim, own) if len(own) else None]
+def _cards(ledger: Ledger, budgets: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the claims with the parts of their evidence, but for the costs; those that were tested first."""
+    full = ledger.full.get("claims", {})
+    cards = []
+    for claim in CLAIMS:
+        if claim.kind == "cost":
+            continue
+        own, entry = ledger.findings[ledger.findings["claim"] == claim.id], ledger.metrics[claim.id]
+        edges = {name: budgets[name] for name in entry.get("studies", ()) if budgets.get(name, {}).get("edge")}
+        cards.append(
+            {
+                "claim": claim,
+                "entry": entry,
+                "findings": own.to_dict("records"),
+                "chart": _forest(claim, own) if len(own) else None,
+                "edges": edges,
+                "full": full.get(claim.id, {}).get("verdict"),
+            }
+        )
+    return sorted(cards, key=lambda card: not card["findings"])  # what was not tested comes last
+
+
+def _beside_the_full_one(cards: Sequence[Mapping[str, Any]], ledger: Ledger) -> dict[str, Any]:
+    """Return how many of the verdicts are the full ledger's."""
+    decided = [
+        card for card in cards if card["full"] and card["entry"]["verdict"] not in ("inconclusive", "not tested")
     ]
+    return {
+        "decided": len(decided),
+        "same": sum(card["full"] == card["entry"]["verdict"] for card in decided) if ledger.full else None,
+        "networks": ledger.full["run"]["networks"] if ledger.full else 0,
+    }
 
 
 def _costs(ledger: Ledger) -> list[dict[str, Any]]:
@@ -216,7 +249,7 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
     site = N_("step") if set(study.propagation["architecture"]) == {"recurrent"} else N_("layer")
     for quantity, title in PROPAGATION_TITLES.items() if len(curves) else ():
         charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title, site)
-    experiments = transfer_sections(study, params.evaluation.confidence)
+    experiments = transfer_sections(study, params.transfer.get(study.name, {}), params.evaluation.confidence)
     for experiment in experiments:
         charts[f"labels-{study.name}-{experiment.name}"] = labels_chart(experiment.summary)
         charts[f"reuse-{study.name}-{experiment.name}"] = reuse_chart(experiment.summary)
@@ -250,7 +283,7 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         "health": health_table(study),
         "depths": depth_maps(study),
         "depth": len(study.study.hidden_widths),
-        "agreement": summarize(study.propagation, params.propagation.tolerance),
+        "agreement": agreement.summarize(study.propagation),
         "charts": charts,
         "transfer": experiments,
         "experiments": params.transfer.get(study.name, {}),
@@ -286,7 +319,8 @@ def clipping_block(cells: pd.DataFrame) -> pd.DataFrame:
 # --- how things are told --------------------------------------------------------------------------
 
 
-def _environment(language: gettext.NullTranslations) -> Environment:
+def environment(language: gettext.NullTranslations) -> Environment:
+    """Return what renders a template in a language."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined, extensions=["jinja2.ext.i18n"],
@@ -296,9 +330,10 @@ def _environment(language: gettext.NullTranslations) -> Environment:
     environment.filters |= {
         "t": language.gettext,
         "accuracy": _accuracy,
-        "bounded": _bounded,
+        "bounded": bounded,
         "interval": _interval,
         "percent": _percent,
+        "points": lambda share: f"{100 * share:.1f}",
         "gain": _gain,
         "duration": _duration(language.gettext),
         "exp": math.exp,
@@ -325,7 +360,7 @@ def _accuracy(value: float) -> str:
     return "–" if pd.isna(value) else f"{value:.3f}"
 
 
-def _bounded(form: str, value: float, low: float, high: float) -> str:
+def bounded(form: str, value: float, low: float, high: float) -> str:
     """Return ``0.973 [0.969, 0.977]``; the value alone where one seed gives no interval."""
     if pd.isna(value):
         return "–"
@@ -333,11 +368,11 @@ def _bounded(form: str, value: float, low: float, high: float) -> str:
 
 
 def _interval(cell: dict[str, Any], score: str) -> str:
-    return _bounded("%.3f", *(cell[f"{score}_{part}"] for part in ("mean", "low", "high")))
+    return bounded("%.3f", *(cell[f"{score}_{part}"] for part in ("mean", "low", "high")))
 
 
 def _gain(row: dict[str, Any]) -> str:
-    return _bounded("%+.3f", *(row[f"gain_{part}"] for part in ("mean", "low", "high")))
+    return bounded("%+.3f", *(row[f"gain_{part}"] for part in ("mean", "low", "high")))
 
 
 def _percent(share: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Study
+from pipeline.config import Study, Transfer
 from pipeline.data import Card
 from pipeline.evaluation.agreement import QUANTITIES, trainable_depths
 from pipeline.evaluation.cells import SETTING, View, factors, fixed_rate, select_learning_rate
@@ -138,8 +138,8 @@ def propagation_curves(study: StudyResults) -> pd.DataFrame:
     """Return the deep network's curves, thinned out: a row for each quantity, setting and layer.
 
     Columns: ``quantity`` (signal, gradient), ``activation``, ``initializer``, ``layer``, ``predicted``, ``measured``,
-    ``low`` and ``high`` of the seeds. Other axes are at their neutral level, or the first there is. Of many
-    initializers that are alike on square layers, one.
+    ``low`` and ``high`` of the seeds, ``least`` and ``most`` as predicted of networks of this width. Other axes are at
+    their neutral level, or the first there is. Of many initializers that are alike on square layers, one.
     """
     deep = deepest_shape(study.propagation)
     for axis in PROPAGATION_SETTING[1:]:
@@ -155,6 +155,7 @@ def propagation_curves(study: StudyResults) -> pd.DataFrame:
     for quantity in QUANTITIES:
         names = {f"{quantity}_predicted": "predicted", quantity: "measured"}
         names |= {f"{quantity}_{end}": end for end in ("low", "high")}
+        names |= {f"{quantity}_predicted_low": "least", f"{quantity}_predicted_high": "most"}
         columns = deep[["activation", "initializer", "layer", *names]].rename(columns=names)
         parts.append(columns.assign(study=study.name, quantity=quantity))
     return pd.concat(parts)
@@ -267,11 +268,13 @@ class TransferSection(NamedTuple):
     published: list[dict[Hashable, Any]]
 
 
-def transfer_sections(study: StudyResults, confidence: float) -> list[TransferSection]:
-    """Return the study's transfer experiments."""
+def transfer_sections(
+    study: StudyResults, experiments: Mapping[str, Transfer], confidence: float
+) -> list[TransferSection]:
+    """Return what the study's transfer experiments came to."""
     if study.transfer.empty:
         return []
-    summary = summarize_transfer(study.transfer, confidence)
+    summary = summarize_transfer(study.transfer, study.card, experiments, confidence)
     published = published_transfer(study.name, summary)
     sections = []
     for name, own in summary.groupby("experiment", sort=True):

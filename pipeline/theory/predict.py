@@ -72,7 +72,7 @@ def predict(
         weight, bias = variances[layer]
         log_weight = np.log(widths[layer] * weight)
         q, varies = log_weight + square, log_weight + spread
-        if bias and not normalization.shifts:
+        if bias and normalization.keeps_bias:
             q = np.logaddexp(q, np.log(bias))
         if (lower := skips[layer]) is not None:
             q, varies = np.logaddexp(q, log_z[lower]), np.logaddexp(varies, log_z[lower])

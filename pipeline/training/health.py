@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,7 +25,8 @@ class HealthRecorder:
 
     Of a training step (the first one for epoch 0, an epoch's last one for any other): the L2 norm of each weight
     matrix's gradient before and after clipping, the share of the epoch's steps in which it was clipped, and the
-    update's L2 norm as a share of the weights'. Of the samples looked at: see `Observation`; the mean slope of PReLU.
+    update's L2 norm as a share of the weights'. Of the samples looked at: see `Observation`; the share of units that
+    are off, and of those that were when last looked at, the share that is not any more; the mean slope of PReLU.
 
     Args:
         networks: the stack.
@@ -55,6 +56,7 @@ class HealthRecorder:
         self.records, self.engine = records, engine
         self._clipped = torch.zeros(networks.networks, len(self.weights), device=part.x.device)
         self._steps = 0
+        self._off: Tensor | None = None
 
     def look(self, epoch: int) -> None:
         """Record the layers' state after an epoch, if it is one of the chosen; 0 is before the first step."""
@@ -62,15 +64,25 @@ class HealthRecorder:
             return
         if len(self.weights) > 1:
             if self.engine:
-                compiled = self.engine.observe(self.part, self.samples, self.function.unsaturated_range)
-                seen = Observation(*torch.from_numpy(compiled))
+                shares, off = self.engine.observe(self.part, self.samples, self.function.unsaturated_range)
+                seen = Observation._make([*torch.from_numpy(shares), torch.from_numpy(off)])
             else:
                 seen = observe(self.networks, self.function, *self.part.slice(0, self.samples))
-            self._keep(epoch, dict(zip(OF_STATES, seen, strict=False)))
+            self._keep(epoch, dict(zip(OF_STATES, (*seen[:-1], *self._woken(seen.off)), strict=False)))
         acts = [layer for layer in self.networks.activations if isinstance(layer, StackedPReLU)]
         if acts:
             slopes = [tree_sum(act.slope.detach()[:, 0]) / act.slope.shape[2] for act in acts]
             self._keep(epoch, {"prelu_slope": torch.stack(slopes, 1)})
+
+    def _woken(self, off: Bool[Tensor, "network layer unit"]) -> tuple[Tensor, Tensor]:
+        """Return ``[network, layer]``: the share of units that are off, and of those that were, of those that are not.
+
+        The second is NaN where none was off, or nobody looked before.
+        """
+        units = torch.tensor(self.networks.design.hidden, device=off.device)
+        before = torch.zeros_like(off) if self._off is None else self._off
+        self._off = off
+        return off.sum(2) / units, (before & ~off).sum(2) / before.sum(2)
 
     def watched(self, epoch: int) -> tuple[bool, bool, bool]:
         """Return whether to count an epoch's clipped steps, and whether to keep its first and its last step."""

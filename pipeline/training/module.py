@@ -105,7 +105,7 @@ class StackModule(pl.LightningModule):
         )
         reuses = [recipe.reuse for recipe in stack.recipes if recipe.reuse]
         if reuses:
-            self.networks.reuse([(donors or {})[reuse.donor] for reuse in reuses], reuses[0].layers)
+            self.networks.reuse([(donors or {})[reuse.donor] for reuse in reuses], reuses[0].reused)
         self.function = function_of(self.graph.design.activation)
         self.train_part, self.validation_part, self.test_part = (self._part(name, splits) for name in PARTS)
         self.regularizer = self.graph.design.regularization

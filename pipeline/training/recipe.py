@@ -13,7 +13,7 @@ from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.axes.regularizers import REGULARIZERS
 from pipeline.closure import code_digest
 from pipeline.config import Params, Study
-from pipeline.config.schema import Health
+from pipeline.config.study import Looks
 from pipeline.data import Card
 from pipeline.grid import AXES, AXIS, Cell, Network, widths_of
 from pipeline.networks.stack import Design
@@ -21,6 +21,10 @@ from pipeline.training.platform import platform_fingerprint
 
 CODE = "pipeline/training/schedule.py"
 """Where training begins: this file, and all that it imports, determine what a network comes to."""
+
+
+UNWATCHED = Looks(epochs=(), samples=2)
+"""Nobody looks at the layers."""
 
 
 class Samples(NamedTuple):
@@ -37,13 +41,25 @@ class Reuse(NamedTuple):
 
     donor: str
     """The key of the donor's recipe."""
+    first: int
+    """The lowest hidden layer that is reused, from 0."""
     layers: int
-    """Hidden layers, the lowest; frozen at first."""
+    """How many are, frozen at first."""
     unfrozen: int
     """Of these, from the top, those that are trained after a while."""
     frozen_epochs: int
     learning_rate: float
     """Once layers are unfrozen."""
+
+    @property
+    def reused(self) -> range:
+        """The hidden layers that are reused."""
+        return range(self.first, self.first + self.layers)
+
+    @property
+    def kept(self) -> range:
+        """Those that stay frozen."""
+        return self.reused[: self.layers - self.unfrozen]
 
 
 class Recipe(NamedTuple):
@@ -146,7 +162,12 @@ OWN_GRAPH = tuple(axis for axis in AXES if not AXIS[axis].shares_graph)
 
 
 def resolve(
-    study: Study, params: Params, card: Card, device: str, networks: Iterable[Network] | None = None
+    study: Study,
+    params: Params,
+    card: Card,
+    device: str,
+    networks: Iterable[Network] | None = None,
+    watched: bool = True,
 ) -> dict[Network, Recipe]:
     """Return the recipes of a study's networks.
 
@@ -156,11 +177,13 @@ def resolve(
         card: of its data.
         device: ``cpu``, or the GPU's name.
         networks: which; by default all.
+        watched: whether their layers are looked at.
     """
     chosen = study.networks() if networks is None else networks
-    budget = study.training
+    budget, looks = study.training, study.health or params.health
+    looks = looks if watched else UNWATCHED
     return {
-        network: recipe(network.cell, network.seed, budget.epochs, params.health, card, device)._replace(
+        network: recipe(network.cell, network.seed, budget.epochs, looks, card, device)._replace(
             precision=budget.precision
         )
         for network in chosen
@@ -171,7 +194,7 @@ def recipe(
     cell: Cell,
     seed: int,
     epochs: int,
-    health: Health,
+    health: Looks,
     card: Card,
     device: str,
     samples: Samples | None = None,

@@ -44,17 +44,17 @@ def train_networks(
     check_precision(study.training.precision, params.compute)
     card, device = dataset.card, device_name(params.compute)
 
-    def train(name: str, networks: Iterable[Network], params: Params) -> dict[Network, Outcome]:
-        recipes = resolve(study, params, card, device, networks)
+    def train(name: str, networks: Iterable[Network], watched: bool = True) -> dict[Network, Outcome]:
+        recipes = resolve(study, params, card, device, networks, watched)
         trained = Schedule(name, dataset, params.compute, store).train(recipes.values()).outcomes
         return {network: trained[recipe] for network, recipe in recipes.items()}
 
     def score(networks: Sequence[Network]) -> dict[Network, Score]:
-        found = train(f"{title}, learning rates", networks, _unwatched(params))
+        found = train(f"{title}, learning rates", networks, watched=False)
         return {network: _score(outcome, card) for network, outcome in found.items()}
 
     tuned = tune(to_tune(networks), params.tuning, params.base_seed, score)
-    outcomes = train(title, sorted({tuned.network(network) for network in networks}), params)
+    outcomes = train(title, sorted({tuned.network(network) for network in networks}))
     return tabulate(outcomes, params.health.verdicts, dataset, tuned.table)
 
 
@@ -65,13 +65,8 @@ def recorded_recipes(study: Study, params: Params, card: Card, results: Results)
     chose = [Network(Cell.of(row), seed) for row in results.tuning[list(AXES)].to_dict("records") for seed in seeds]
     return {
         *resolve(study, params, card, device, compared).values(),
-        *resolve(study, _unwatched(params), card, device, chose).values(),
+        *resolve(study, params, card, device, chose, watched=False).values(),
     }
-
-
-def _unwatched(params: Params) -> Params:
-    """Return what networks are trained with that are not looked into."""
-    return params.model_copy(update={"health": params.health.model_copy(update={"epochs": ()})})
 
 
 def _score(outcome: Outcome, card: Card) -> Score:

@@ -22,12 +22,12 @@ class Unfreezing(pl.callbacks.BaseFinetuning):
     def freeze_before_training(self, pl_module: pl.LightningModule) -> None:
         """Freeze all that is reused."""
         assert isinstance(pl_module, StackModule)  # noqa: S101
-        pl_module.networks.freeze(self.reuse.layers)
+        pl_module.networks.freeze(self.reuse.reused)
 
     def finetune_function(self, pl_module: pl.LightningModule, epoch: int, optimizer: Optimizer) -> None:
         """Unfreeze, when it is time."""
         assert isinstance(pl_module, StackModule)  # noqa: S101
         assert isinstance(optimizer, StackedOptimizer)  # noqa: S101
         if epoch == self.reuse.frozen_epochs and self.reuse.unfrozen:
-            pl_module.networks.freeze(self.reuse.layers - self.reuse.unfrozen)
+            pl_module.networks.freeze(self.reuse.kept)
             optimizer.restart(self.reuse.learning_rate)

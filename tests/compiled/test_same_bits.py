@@ -28,6 +28,10 @@ VARIED: list[dict[str, Any]] = [
     )),
     *({"normalization": one, "activation": other} for one in ("before", "after", "layer_norm")
       for other in ("relu", "rrelu", "mish")),
+    *({"normalization": one} for one in ("before(affine=false)", "before(input=false)", "before(bias=true)",
+                                         "after(affine=false)")),
+    {"normalization": "before(affine=false, bias=true)", "clipping": "global_norm(0.1)", "optimizer": "adam"},
+    {"initializer": "glorot_uniform(scale=0.6667)"},
     *({"regularization": one} for one in ("dropout", "alpha_dropout(rate=0.2)", "l1", "l2", "max_norm(limit=0.5)")),
     *({"optimizer": one, "learning_rate": 0.003, "regularization": other}
       for one in ("momentum", "nesterov", "rmsprop", "adam", "adamw") for other in ("none", "l2")),

@@ -37,6 +37,11 @@ WRONG = [
     ("tuning.rates", [0.1, 0.2],
      "tuning.rates[1]: 0.2 is not one of the rates that are tried; allowed: 1e-06, 3e-06, 1e-05, 3e-05, 0.0001, "
      "0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300"),
+    ("studies.dying.health.epochs", [0, 17],
+     "studies.dying: health.epochs[1]: found 17; allowed: up to 16, the study's epochs, and last"),
+    ("studies.dying.health.epochs", ["end"],
+     "studies.dying.health.epochs[0]: 'end' is not an epoch; allowed: 0 (before the first step), 1, 2, …, last"),
+    (f"{TRANSFER}.reuse_from", "middle", f"{TRANSFER}.reuse_from: 'middle' is not a reuse from; allowed: bottom, top"),
     ("base_seed", 2**30, f"base_seed: found {2**30}; it should be less than {2**30}"),
     ("studies.digits.data.split.seeds_per_split", 0,
      "studies.digits.data.split.seeds_per_split: found 0; it should be greater than or equal to 1"),
@@ -151,7 +156,7 @@ WRONG = [
     ("compute.workers", 10**9,
      "compute.workers: 1000000000 is not a number of processes; allowed: 1 to 1,024, or auto"),
     ("propagation.depth", 10**9, "propagation.depth: found 1000000000; it should be less than or equal to 10000"),
-    ("propagation", {"depth": 10000, "width": 10000, "seeds": 3, "samples": 32, "tolerance": 0.5},
+    ("propagation", {"depth": 10000, "width": 10000, "seeds": 3, "samples": 32},
      "propagation: depth 10000 and width 10000 make 1,000,000,000,000 weights a network; allowed: up to 1,000,000,000"),
     (f"{TRANSFER}.task_b", ["1", "eight"],
      f"{TRANSFER}.task_b[1]: 'eight' is not a class; allowed: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
@@ -335,3 +340,33 @@ def test_blocks_that_overlap_name_a_network_once(params) -> None:
 
 def test_hidden_layers_may_be_written_as_layers_times_width(params) -> None:
     assert params.study("fashion_deep").hidden_widths == (300, *[100] * 99)
+
+
+def test_a_variant_is_an_experiment_that_differs_in_one_thing() -> None:
+    found = parse_params(RAW).seeded().transfer["digits_transfer"]
+    base = found["one_and_eight"]
+    assert {name for name in found if name.startswith("one_and_eight")} == {
+        "one_and_eight", "one_and_eight_reuse_from", "one_and_eight_task_a_inputs",
+        "one_and_eight_unfrozen_learning_rate",
+    }  # fmt: skip
+    other = found["one_and_eight_reuse_from"]
+    assert other.reuse_from == "top" != base.reuse_from
+    assert other.model_copy(update={"reuse_from": base.reuse_from}) == base
+
+
+def test_no_experiment_may_be_called_as_a_variant_is() -> None:
+    raw = deepcopy(RAW)
+    experiments = raw["transfer"]["digits_transfer"]
+    experiments["one_and_eight_reuse_from"] = experiments["three_and_five"]
+    with pytest.raises(ParamsError, match="a variant of one_and_eight has this name"):
+        parse_params(raw)
+
+
+def test_more_seeds_are_those_there_are_and_the_next() -> None:
+    params = parse_params(RAW)
+    more = params.with_seeds(12, {"mini"})
+    assert [block.seed for block in more.studies["mini"].grid] == [tuple(range(12))] * 3
+    assert more.transfer["mini"]["three_and_five"].seed == tuple(range(12))
+    assert more.studies["digits"] == params.studies["digits"]
+    assert params.with_seeds(2, {"mini"}).studies["mini"] == params.studies["mini"].with_seeds(2)
+    assert params.studies["mini"].with_seeds(2).grid[0].seed == (0, 1, 2)

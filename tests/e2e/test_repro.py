@@ -80,13 +80,31 @@ def test_a_replication_trains_other_networks_and_changes_no_result(clone: Clone)
     before = contents(clone), (clone.folder / "report/claims.json").read_bytes()
     said = clone.python("-m", "stages.replicate", "1000").stdout
     assert re.search(r"mini: \d+ networks trained", said)
-    assert re.search(r"\d+ of 27 verdicts hold; \d+ changed to or from inconclusive, \d+ otherwise", said)
+    assert re.search(r"\d+ of \d+ verdicts hold; \d+ changed to or from inconclusive, \d+ otherwise", said)
     kept = json.loads((clone.folder / "report/replications/1000.json").read_text())
     assert kept.keys() == json.loads(before[1]).keys()
     assert (contents(clone), (clone.folder / "report/claims.json").read_bytes()) == before
     again = clone.python("-m", "stages.replicate", "1000").stdout
     assert "networks trained" not in again
     assert again.splitlines()[-1] == said.splitlines()[-1]
+
+
+def test_more_seeds_resolve_what_the_data_leave_open(clone: Clone) -> None:
+    before = contents(clone), (clone.folder / "report/claims.json").read_bytes()
+    claims = json.loads(before[1])
+    open_ones = [
+        name for name, entry in claims.items() if entry["verdict"] == "inconclusive" and "probe" not in entry["studies"]
+    ]
+    said = clone.python("-m", "stages.resolve", open_ones[0], "20").stdout
+    assert re.search(r"mini: \d+ networks trained", said)
+    assert f"{open_ones[0]}: with 20 seeds " in said
+    assert "to keep it: give mini 20 seeds in params.yaml" in said
+    kept = json.loads((clone.folder / f"report/resolved/{open_ones[0]}.json").read_text())
+    assert kept["seeds"] == 20
+    assert kept["verdict"] in said
+    assert (contents(clone), (clone.folder / "report/claims.json").read_bytes()) == before
+    decided = next(name for name, entry in claims.items() if entry["verdict"] == "supported")
+    assert "nothing to resolve" in clone.python("-m", "stages.resolve", decided).stdout
 
 
 def test_results_that_dvc_restores_are_tracked_without_training(clone: Clone) -> None:
@@ -134,6 +152,7 @@ def test_a_champion_that_does_not_repeat_is_shown_and_stops_nothing(clone: Clone
 
 def test_editing_one_axis_prepares_nothing_and_trains_only_what_is_new(clone: Clone) -> None:
     before = contents(clone)
+    clone.python("-m", "stages.store", "--prune")  # of what other tests trained
     clone.change(lambda params: params["studies"]["mini"]["grid"][1].update(clipping=["none", "value"]))
     assert "studies.mini.grid" in clone.dvc("params", "diff").stdout
     fewer = clone.dvc("repro", "train@mini").stdout

@@ -1,12 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
-from pipeline.evaluation.cells import SCORES, chance_limit, interval, summarize_cells
+from pipeline.evaluation.cells import SCORES, chance_limit, summarize_cells
 from pipeline.evaluation.names import health_name
 from pipeline.grid import AXES
-from tests.building import cell
+from tests.building import cell, hits_at
 
 GUESS = 0.1
 
@@ -37,21 +36,20 @@ def test_a_cells_health_counts_its_networks_verdicts(verdicts: list, name: str) 
     assert health_name(pd.Series(verdicts, dtype="str")) == name
 
 
-def test_an_interval_is_scipys() -> None:
-    values = pd.Series(np.random.default_rng(0).normal(size=7))
-    found = interval(values, 0.95)
-    low, high = stats.t.interval(0.95, 6, values.mean(), stats.sem(values))
-    assert (found["low"], found["high"]) == pytest.approx((low, high))
-
-
-def test_an_interval_covers_the_mean_as_often_as_it_claims() -> None:
-    draws = np.random.default_rng(1).normal(size=(4000, 5))
-    hit = [(i := interval(pd.Series(row), 0.95))["low"] <= 0 <= i["high"] for row in draws]
-    assert 0.94 <= np.mean(hit) <= 0.96
+def test_both_accuracies_have_the_interval_of_their_hits(digits) -> None:
+    table = networks({0.1: [0.9, 0.8, 0.85, 0.95]})
+    table["val_accuracy"] += 0.02
+    tested = hits_at(table, digits.card)
+    (row,) = summarize_cells(table, tested, 0.1, 0.95).to_dict("records")
+    _, low, high = tested.mean(np.arange(4)).interval(0.95)
+    assert (row["test_accuracy_low"], row["test_accuracy_high"]) == pytest.approx((low, min(high, 1.0)))
+    assert row["val_accuracy_low"] == pytest.approx(low + 0.02, abs=1e-3)  # validation has a sample less
+    assert row["test_accuracy_sd"] == pytest.approx(table["test_accuracy"].std())
 
 
 def test_failures_are_counted_and_are_scores(digits) -> None:
-    cells = summarize_cells(networks({0.1: [0.9, 0.8, None, 0.1]}), chance_limit(digits.card), 0.95)
+    table = networks({0.1: [0.9, 0.8, None, 0.1]})
+    cells = summarize_cells(table, hits_at(table, digits.card), chance_limit(digits.card), 0.95)
     (row,) = cells.to_dict("records")
     assert (row["networks"], row["diverged"], row["at_chance"]) == (4, 1, 1)
     assert row["val_accuracy_mean"] == pytest.approx((0.9 + 0.8 + GUESS + 0.1) / 4)
@@ -67,13 +65,15 @@ def test_failures_are_counted_and_are_scores(digits) -> None:
         ({0.01: [0.8, 0.8], 0.1: [0.8, 0.8]}, 0.01),
     ],
 )
-def test_the_best_learning_rate_scores_best_on_validation(scores, best: float) -> None:
-    cells = summarize_cells(networks(scores), 0.1, 0.95)
+def test_the_best_learning_rate_scores_best_on_validation(scores, best: float, digits) -> None:
+    table = networks(scores)
+    cells = summarize_cells(table, hits_at(table, digits.card), 0.1, 0.95)
     assert list(cells[cells["best_rate"]]["learning_rate"]) == [best]
 
 
-def test_one_seed_gives_a_mean_and_no_interval() -> None:
-    (row,) = summarize_cells(networks({0.1: [0.9]}), 0.1, 0.95).to_dict("records")
+def test_one_seed_gives_a_mean_and_no_interval(digits) -> None:
+    table = networks({0.1: [0.9]})
+    (row,) = summarize_cells(table, hits_at(table, digits.card), 0.1, 0.95).to_dict("records")
     assert row["val_accuracy_mean"] == 0.9
     assert np.isnan(row["val_accuracy_low"])
 

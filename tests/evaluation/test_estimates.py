@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
-from pipeline.evaluation.estimates import Estimate, look_weight, of_hits, of_replicates, pool
+from pipeline.evaluation.estimates import Estimate, look_weight, of_replicates, of_samples, pool
+from tests.evaluation.learners import Study, sample
 
 CONFIDENCE = 0.95
 
@@ -38,39 +39,83 @@ def test_replicates_that_agree_leave_no_doubt(value: float, sign: float, equival
     assert estimate.interval(0.95) == (value, value, value)
 
 
-@pytest.mark.parametrize("seed_noise", [0.0, 0.01])
-def test_intervals_over_splits_cover_the_mean_over_all_samples(seed_noise: float) -> None:
-    """Two nearest-mean classifiers, on random splits of one sample: the truth is their difference over all samples."""
-    generator = np.random.default_rng(0)
-    size, features, replicates = 120, 10, 10
+LEARNERS = {
+    # the setting's own noise, and another's: samples and training parts, or seeds, make most of the error
+    "samples": Study(180, (0.0, 0.3)),
+    "both": Study(180, (0.3, 0.45)),
+    "both, few splits": Study(180, (0.3, 0.45), splits=5),
+    "both, more samples": Study(600, (0.3, 0.45)),
+    "splits that seeds share": Study(180, (0.0, 0.3), splits=10, seeds=2),
+    "one split for all": Study(300, (0.3, 0.45), official=sample(np.random.default_rng(5), 180)),
+}
 
-    def sample(count: int) -> tuple[np.ndarray, np.ndarray]:
-        y = generator.integers(0, 2, count)
-        return generator.normal(0, 1, (count, features)) + 0.45 * y[:, None], y
 
-    def difference(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> float:
-        """All features less the first half of them."""
-        hits = []
-        for columns in (slice(None), slice(features // 2)):
-            means = [train[0][train[1] == label][:, columns].mean(0) for label in (0, 1)]
-            distances = [np.square(test[0][:, columns] - mean).sum(1) for mean in means]
-            hits.append(((distances[1] < distances[0]) == test[1]).mean())
-        return float(hits[0] - hits[1] + generator.normal(0, seed_noise))
-
-    n_test, n_train = size // 5, size * 3 // 5
-    truth = np.mean([difference(sample(n_train), sample(4000)) for _ in range(300)])
-    corrected, naive, trials = 0, 0, 250
+@pytest.mark.parametrize("name", LEARNERS)
+def test_intervals_cover_the_mean_and_the_difference_over_seeds_splits_and_samples(name: str) -> None:
+    study, generator, trials = LEARNERS[name], np.random.default_rng(0), 1_000
+    truth = study.truth(generator)
+    draws = None if study.official else np.repeat(np.arange(study.splits), study.seeds)
+    covered = dict.fromkeys(("mean", "difference", "as independent ones"), 0)
     for _ in range(trials):
-        x, y = sample(size)
-        values = []
-        for _ in range(replicates):
-            order = generator.permutation(size)
-            test, train = order[:n_test], order[n_test : n_test + n_train]
-            values.append(difference((x[train], y[train]), (x[test], y[test])))
-        corrected += covers(of_replicates(np.array(values), n_test / n_train), float(truth))
-        naive += covers(of_replicates(np.array(values), 0.0), float(truth))
-    assert corrected / trials >= 0.95  # more where seeds' own noise, which nothing is shared of, is large
-    assert naive / trials < 0.9  # what the correction is for
+        values = study.draw(generator)
+        covered["mean"] += covers(of_samples(values[0], study.overlap, draws), truth[0])
+        covered["difference"] += covers(of_samples(values[0] - values[1], study.overlap, draws), truth[0] - truth[1])
+        covered["as independent ones"] += covers(of_replicates(np.nanmean(values[0], 1), 0.0), truth[0])
+    assert 0.93 <= covered["mean"] / trials <= 0.97
+    assert 0.93 <= covered["difference"] / trials <= 0.985  # more where it is the seeds' noise
+    assert covered["as independent ones"] / trials < 0.92
+
+
+@pytest.mark.parametrize(("official", "samples"), [(False, 36), (True, 36), (True, 18)])
+def test_the_mean_on_a_validation_part_errs_as_that_on_the_test_part_does(official: bool, samples: int) -> None:
+    generator, trials, covered = np.random.default_rng(0), 1_000, 0
+    study = Study(180, (0.2,), official=sample(generator, 108) if official else None)
+    truth = study.truth(generator)[0]
+    for _ in range(trials):
+        values = study.draw(generator, slice(0, 2))[0]
+        validated = np.zeros_like(values, dtype=bool)
+        for row, own in zip(values, validated, strict=True):
+            tested_on = np.flatnonzero(np.isfinite(row))
+            own[tested_on[-samples:] if official else generator.choice(tested_on, samples, replace=False)] = True
+        mean = float(values[validated].mean())
+        values[validated] = np.nan
+        covered += covers(of_samples(values, study.overlap, scale=(72 - samples) / samples)._replace(mean=mean), truth)
+    assert 0.92 <= covered / trials <= 0.98
+
+
+def test_corrected_for_overlap_replicates_alone_cover_at_least_as_often() -> None:
+    study, generator, trials, covered = Study(180, (0.0,)), np.random.default_rng(0), 1_000, 0
+    truth = study.truth(generator)[0]
+    for _ in range(trials):
+        covered += covers(of_replicates(np.nanmean(study.draw(generator)[0], 1), study.overlap), truth)
+    assert covered / trials >= 0.95
+
+
+def test_the_error_is_that_of_drawing_seeds_and_samples_again() -> None:
+    """The pigeonhole bootstrap (Owen 2007): rows and columns are drawn anew, each by itself."""
+    generator = np.random.default_rng(0)
+    values = (
+        generator.normal(0, 0.05, (12, 1)) + generator.normal(0, 0.3, (1, 200)) + generator.normal(0, 0.02, (12, 200))
+    )
+    again = [values[generator.integers(12, size=12)][:, generator.integers(200, size=200)].mean() for _ in range(4_000)]
+    assert of_samples(values, 0.0).error == pytest.approx(np.std(again), rel=0.08)
+
+
+def test_where_samples_do_not_matter_it_is_nadeau_and_bengios_interval() -> None:
+    values = np.random.default_rng(0).normal(0, 1, (8, 1)) + np.zeros((8, 5_000))
+    assert of_samples(values, 0.25) == pytest.approx(of_replicates(values[:, 0], 0.25), rel=2e-3)
+
+
+def test_where_all_seeds_agree_it_is_the_interval_over_samples() -> None:
+    row = np.random.default_rng(0).integers(0, 2, 500).astype(float)
+    assert of_samples(np.tile(row, (6, 1)), 0.0).error == pytest.approx(stats.sem(row), rel=0.1)
+
+
+def test_a_single_split_has_no_interval_and_equal_networks_no_error() -> None:
+    values = np.random.default_rng(0).integers(0, 2, (4, 50)).astype(float)
+    assert np.isnan(of_samples(values, 0.25, np.zeros(4, np.int64)).error)
+    assert np.isnan(of_samples(values[:1], 0.0).error)
+    assert of_samples(values - values, 0.25).interval(0.95) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +130,7 @@ def test_intervals_on_one_test_part_cover_the_mean_over_seeds_and_samples(
     for _ in range(trials):
         values = 0.9 + generator.normal(0, of_seed, (seeds, 1)) + generator.normal(0, of_sample, (1, samples))
         values = values + generator.normal(0, 0.3, (seeds, samples))
-        hits += covers(of_hits(values), 0.9)
+        hits += covers(of_samples(values, 0.0), 0.9)
         naive += covers(of_replicates(values.mean(1), 0.0), 0.9)
     assert 0.93 <= hits / trials <= 0.975
     assert naive < hits

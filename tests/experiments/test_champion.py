@@ -52,7 +52,8 @@ def staged(study, params, digits, results, folder: Path) -> Evaluation:
     """Return an evaluation as the stages make it, with their files."""
     found = crown("mini", study, params, digits, results.networks, folder / CHAMPION_FOLDER)
     save_json(found, folder / CHAMPION_FILE)
-    evaluation = evaluate(params, digits.card, results, json.loads((folder / CHAMPION_FILE).read_text()))
+    found = json.loads((folder / CHAMPION_FILE).read_text())
+    evaluation = evaluate(params, digits, results, found, pd.DataFrame())
     save_evaluation(evaluation, folder)
     return evaluation
 

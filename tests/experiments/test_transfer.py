@@ -13,6 +13,7 @@ from pipeline.experiments.names import TRANSFER_SETTING
 from pipeline.experiments.transfer.networks import TransferNetwork, networks_of_b
 from pipeline.experiments.transfer.results import load_transfer
 from pipeline.experiments.transfer.run import Experiment, run_transfer
+from pipeline.experiments.transfer.tasks import Task
 from pipeline.networks.stack import StackedNetwork, Weights
 from pipeline.training import checkpoints
 from pipeline.training.module import StackModule
@@ -80,6 +81,38 @@ def test_frozen_layers_are_bit_for_bit_as_they_came_from_a(
             theirs = np.stack([weights[name] for weights in of_a])
             same = ours.shape == theirs.shape and np.array_equal(ours.numpy(), theirs)
             assert same == (depth < reused - unfrozen), name
+
+
+@pytest.mark.parametrize("unfrozen", [0, 1])
+def test_of_the_upper_layers_those_above_the_thawed_ones_stay_as_they_came(
+    params, digits, transfer, unfrozen: int
+) -> None:
+    """From the top: the two highest of three; of these the higher one is thawed."""
+    experiment = Experiment("mini", params, digits, transfer.model_copy(update={"reuse_from": "top"}), None)
+    keys = {recipe.key for recipe in experiment.of_a.values()}
+    donors = experiment.schedule("A")._replace(keep=keys).train(experiment.of_a.values()).weights
+    stack = stack_of(experiment, b_network(2, unfrozen, 0))
+    started, ended = (
+        states(module.networks)
+        for module in (
+            StackModule(stack, experiment.tasks["B"], donors=donors),
+            experiment.schedule("B")._replace(donors=donors).train_stack(stack),
+        )
+    )
+    of_a = donors[experiment.donors[0].key]
+    for name, (depth, start) in started.items():
+        if start.ndim:
+            assert (start.shape[1:] == of_a[name].shape and np.array_equal(start[0], of_a[name])) >= (depth in (1, 2))
+            assert ended[name][1].equal(start) == (depth in range(1, 3 - unfrozen)), name
+
+
+def test_permuted_inputs_are_the_same_numbers_in_another_place(digits, params) -> None:
+    wanted = params.transfer["mini"]["three_and_five"]
+    own, other = (Task(digits, wanted.task_a, permuted=one) for one in (False, True))
+    mine, theirs = own.split(1).train, other.split(1).train
+    np.testing.assert_array_equal(np.sort(mine.x, axis=1), np.sort(theirs.x, axis=1))
+    assert (mine.x != theirs.x).any(axis=0).sum() > 40
+    assert own.card.sha256 != other.card.sha256
 
 
 def test_while_frozen_nothing_below_has_a_gradient(experiment: Experiment, schedule) -> None:
@@ -209,7 +242,7 @@ def test_an_interrupted_task_a_goes_on_from_its_last_epoch(params, digits, tmp_p
 
 def test_the_summary_pairs_by_seed_and_chooses_on_validation(params, digits) -> None:
     results = run_transfer("mini", params, digits, params.transfer["mini"])
-    summary = summarize_transfer(results.transfer, 0.95)
+    summary = summarize_transfer(results.transfer, digits.card, params.transfer["mini"], 0.95)
     table = results.transfer.query("task == 'B'")
     for row in summary.to_dict("records"):
         own = table.query(f"reused == {row['reused']} and unfrozen == {row['unfrozen']}").set_index("seed")

@@ -75,8 +75,9 @@ def study(params, mini, digits, tmp_path_factory) -> StudyResults:
 
 @pytest.fixture(scope="module")
 def page(study, params, tmp_path_factory) -> Path:
+    of_study = study.results
     tables = StudyTables(
-        study.study, study.results.networks, study.results.history, study.results.layers, study.transfer
+        study.study, of_study.networks, of_study.history, of_study.hits, of_study.layers, of_study.timings
     )
     ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     folder = tmp_path_factory.mktemp("report")
@@ -299,7 +300,7 @@ def test_a_study_of_one_axis_gets_a_page_about_that_axis(axis: str, levels: list
     assert (axis if axis != "learning_rate" else "activation") == first.rows_axis
     assert first.columns_axis == "learning_rate"
     assert {row.axis for row in axis_levels(study)} == ({axis} - {"learning_rate"})
-    tables = StudyTables(own, results.networks, results.history, results.layers, study.transfer)
+    tables = StudyTables(own, results.networks, results.history, results.hits, results.layers, results.timings)
     ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     page = render_page(contents([study], changed, Ledger(as_metrics(ledger), as_table(ledger)), ""))
     for level in levels:

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.config.schema import Verdicts
+from pipeline.config.study import Looks
 from pipeline.grid import Network
 from pipeline.training.names import KEY, MEASURES
 from pipeline.training.results import rows_of
@@ -123,6 +124,38 @@ def test_every_network_epoch_and_layer_has_a_row(results) -> None:
         rows = results.layers[(results.layers[KEY] == pd.Series({key: network[key] for key in KEY})).all(axis=1)]
         epochs = [epoch for epoch in (0, 1, 3) if epoch <= network["epochs"]]
         assert list(zip(rows["epoch"], rows["layer"], strict=True)) == list(product(epochs, (1, 2, 3)))
+
+
+def test_units_that_are_off_are_counted_and_those_that_wake_up(params, mini, digits) -> None:
+    """Against the units themselves, one network at a time; a leaky unit is off where all that it takes is negative."""
+    seen: dict[int, list[np.ndarray]] = {}
+    lost: list[bool] = []
+    dying = [plain("he_normal", "relu", 1.0, clipping, hidden="24-10") for clipping in ("none", "norm")]
+    networks = [*dying, plain("standard_normal", "leaky_relu(slope=0.01)", 0.3, hidden="24-10")]
+    for network in networks:
+        seen.clear()
+
+        def look(module) -> None:
+            x = torch.from_numpy(digits.split(0).train.x)
+            layers = module.networks.unstack(0)
+            seen[len(module.history)] = [(layers[: 2 * layer + 1](x) <= 0).all(0).numpy() for layer in range(2)]
+
+        study = short(mini, epochs=4).model_copy(update={"health": Looks(epochs=(1, 2, "last"), samples=100_000)})
+        train_together([network], study, params, digits, after_epoch=look)
+        layers = train_networks("mini", study, params, digits, [network]).layers
+        table = layers.set_index(["epoch", "layer"])
+        assert sorted(set(layers["epoch"])) == [1, 2, 4]
+        for layer in range(2):
+            for before, epoch in ((None, 1), (1, 2), (2, 4)):
+                off = seen[epoch][layer]
+                assert table.loc[(epoch, layer + 1), "off"] == pytest.approx(off.mean())
+                if network.cell.activation == "relu":
+                    assert table.loc[(epoch, layer + 1), "dead"] == table.loc[(epoch, layer + 1), "off"]
+                lost.append(off.any())
+                were = seen[before][layer] if before else np.zeros(0, bool)
+                woken = table.loc[(epoch, layer + 1), "woken"]
+                assert np.isnan(woken) if not were.any() else woken == pytest.approx((were & ~off).sum() / were.sum())
+    assert any(lost)
 
 
 def test_the_first_gradient_is_that_of_plain_layers_on_the_first_batch(params, mini, digits) -> None:

@@ -119,9 +119,9 @@ def test_everything_that_determines_a_network_is_in_its_key(asked) -> None:
 
 def test_what_a_network_sees_and_reuses_is_in_its_key(asked) -> None:
     (recipe,) = resolve(asked["study"], asked["params"], asked["card"], "cpu", [asked["network"]]).values()
-    seen, reuse = Samples(20, "first", 0), Reuse("donor", 2, 1, 1, 0.1)
+    seen, reuse = Samples(20, "first", 0), Reuse("donor", 0, 2, 1, 1, 0.1)
     samples = [seen, seen._replace(size=21), seen._replace(choose="stratified"), seen._replace(seed=1)]
-    changed = Reuse("other", 3, 0, 2, 0.2)._asdict()
+    changed = Reuse("other", 1, 3, 0, 2, 0.2)._asdict()
     reuses = [reuse, *(reuse._replace(**{name: value}) for name, value in changed.items())]
     others = [recipe._replace(outputs=1)]
     others += [recipe._replace(samples=chosen) for chosen in samples]

@@ -3,7 +3,16 @@
 from pipeline.evaluation.claims.comparison import Comparison, held
 from pipeline.evaluation.claims.evidence import Evidence, by_seed
 from pipeline.evaluation.claims.ledger import Claim
-from pipeline.evaluation.claims.questions import PROBES, Findings, found, in_probe, in_study
+from pipeline.evaluation.claims.questions import (
+    HALF_A_POINT,
+    PROBES,
+    Findings,
+    found,
+    in_probe,
+    in_study,
+    log_ratio_of_ends,
+    pairs_differ,
+)
 
 FREE = ("normalization", "clipping")
 
@@ -11,8 +20,7 @@ FREE = ("normalization", "clipping")
 def clipping_prevents_divergence(evidence: Evidence) -> Findings:
     """Share of networks that diverged without clipping, less that with it, where any diverged."""
     for name, tables in evidence.shapes:
-        table = held(tables.networks, {}, FREE)
-        table = table.assign(lost=(table["status"] == "diverged").astype(float))
+        table = held(tables.every, {}, FREE)
         key = [column for column in tables.key if column != "clipping"]
         for mode in ("value", "norm", "global_norm"):
             clipped = table[table["clipping"] == mode]
@@ -29,6 +37,23 @@ def clipping_by_value_alone_turns(evidence: Evidence) -> Findings:
     for mode, group in evidence.probes.angles.groupby("clipping"):
         above = by_seed(group, "angle") - 1.0
         yield in_probe(above if mode == "value" else -above, clipping=mode)
+
+
+def recurrent_networks_diverge(evidence: Evidence) -> Findings:
+    """Share of networks that diverge, at the same learning rates: recurrent ones less plain ones as deep."""
+    comparison = Comparison("architecture", "recurrent", "mlp", "lost", by=("activation",), rate="same")
+    for name, tables in evidence.shapes:
+        for where, effects in comparison.effects(tables.every):
+            yield in_study(name, tables, effects, **where)
+
+
+def recurrent_gradients_grow(evidence: Evidence) -> Findings:
+    """Ln of the gradient at the first step over that at the last: recurrent networks less plain ones as deep."""
+    comparison = Comparison("architecture", "mlp", "recurrent", "ratio", by=("activation", "initializer"))
+    for name, tables in evidence.shapes:
+        ratios = log_ratio_of_ends(held(tables.hidden(0), {}, ("architecture",)), "gradient", tables.depth)
+        for where, effects in comparison.effects(ratios):
+            yield in_study(name, tables, effects, **where)
 
 
 CLAIMS = (
@@ -58,5 +83,48 @@ CLAIMS = (
         studies=PROBES,
         test=found(clipping_by_value_alone_turns),
         kind="check",
+    ),
+    Claim(
+        id="recurrent-gradients-grow",
+        statement="Gradients grow above all in recurrent networks.",
+        source="Vanishing/exploding gradients",
+        measure="gradient at the first step over that at the last before training, recurrent less plain as deep",
+        unit="ln ratio",
+        margin=0.0,
+        expected="depends",
+        known="on the recurrent weights: one matrix is multiplied again and again",
+        reference="Pascanu et al. 2013",
+        studies=("recurrent",),
+        test=found(recurrent_gradients_grow),
+        only=True,
+    ),
+    Claim(
+        id="recurrent-diverge",
+        statement="Recurrent networks diverge where plain ones as deep do not.",
+        source="Vanishing/exploding gradients",
+        measure="share of networks that diverged, recurrent less plain as deep, at the same learning rates",
+        unit="share of networks",
+        margin=0.0,
+        expected="depends",
+        known="on the activation: a bounded one cannot diverge by itself",
+        reference="Pascanu et al. 2013",
+        studies=("recurrent",),
+        test=found(recurrent_networks_diverge),
+        only=True,
+    ),
+    Claim(
+        id="value-or-norm",
+        statement="Whether gradients are clipped by value or by norm makes little difference to what is learned.",
+        source="Gradient clipping",
+        measure="accuracy, clipping by value less by norm",
+        unit="points",
+        margin=2 * HALF_A_POINT,
+        expected="inconclusive",
+        known="try both, the textbook says",
+        reference="Pascanu et al. 2013",
+        studies=("recurrent",),
+        test=pairs_differ("clipping", [("value", "norm")], by=("architecture",)),
+        alike=True,
+        only=True,
     ),
 )

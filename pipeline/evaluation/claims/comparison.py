@@ -48,14 +48,29 @@ class Comparison(NamedTuple):
         for levels, group in rows.groupby(list(self.by), sort=True) if self.by else [((), rows)]:
             yield dict(zip(self.by, levels, strict=True)), self.of(group)
 
+    def contrasts(self, table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.Series]]:
+        """Yield where, and what each network counts for, by the table's index.
+
+        A seed's difference is the sum of its networks' scores times what they count for.
+        """
+        rows = held(table, self.at, (self.axis, *self.by))
+        for levels, group in rows.groupby(list(self.by), sort=True) if self.by else [((), rows)]:
+            first, second, on = self._sides(group)
+            yield dict(zip(self.by, levels, strict=True)), contrast(first, second, on)
+
     def of(self, rows: pd.DataFrame) -> pd.Series:
         """Return the differences by seed of rows that are held already."""
+        first, second, on = self._sides(rows)
+        return paired(first, second, self.metric, on)
+
+    def _sides(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+        """Return the rows of both levels, and the columns that make pairs of them."""
         apart = {self.axis} | ({"learning_rate"} if self.rate == "own" else set())
         columns = [column for column in (*AXES, *PLACES) if column in rows and column not in apart]
         values = [rows[column].to_numpy() for column in columns]  # where all are alike, they tell no pairs apart
         on = [column for column, own in zip(columns, values, strict=True) if len(own) and (own != own[0]).any()]
         first, second = (rows[rows[self.axis] == level] for level in (self.first, self.second))
-        return paired(first, second, self.metric, on)
+        return first, second, on
 
 
 def paired(first: pd.DataFrame, second: pd.DataFrame, column: str, on: Sequence[str]) -> pd.Series:
@@ -77,3 +92,18 @@ def paired(first: pd.DataFrame, second: pd.DataFrame, column: str, on: Sequence[
     differences = both[f"{column}_first"] - both[f"{column}_second"]
     means: pd.Series = differences.groupby(both["seed"]).mean()
     return means
+
+
+def contrast(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> pd.Series:
+    """Return what each row counts for in the mean difference of a seed's pairs, by the rows' index: first less second.
+
+    Arguments and errors as in `paired`.
+    """
+    keys = [*on, "seed"]
+    both = (
+        first[keys]
+        .assign(first=first.index)
+        .merge(second[keys].assign(second=second.index), on=keys, validate="one_to_one")
+    )
+    share = 1.0 / both.groupby("seed")["first"].transform("size")
+    return pd.concat([pd.Series(share.to_numpy(), both["first"]), pd.Series(-share.to_numpy(), both["second"])])

@@ -1,11 +1,14 @@
 """The claims, by chapter. Each is an entry; what it asks of the data is the function beside it."""
 
-from pipeline.evaluation.claims import activations, clipping, initialization, normalization, transfer
+from pipeline.evaluation.claims import capacity, clipping, elu, gelu, initialization, normalization, relu, transfer
 
 CLAIMS = (
     *initialization.CLAIMS,
-    *activations.CLAIMS,
+    *relu.CLAIMS,
+    *elu.CLAIMS,
+    *gelu.CLAIMS,
     *normalization.CLAIMS,
     *clipping.CLAIMS,
     *transfer.CLAIMS,
+    *capacity.CLAIMS,
 )

@@ -1,16 +1,24 @@
 """What the claims are tested on: a run's tables, and the ways in which claims look at them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pipeline.config import Study
 from pipeline.config.data import StratifiedSplit, dataset_name
-from pipeline.evaluation.cells import select_learning_rate
+from pipeline.data.dataset import Dataset, Indices
+from pipeline.evaluation.cells import SETTING, select_learning_rate
+from pipeline.evaluation.statistics import Scores
 from pipeline.grid import AXES, AXIS, widths_of
+
+TARGET = 0.9
+"""Of the best setting's mean validation accuracy: what networks are timed to."""
+SLOWEST = 4.0
+"""How many times as long as the fastest counts as never, as in AlgoPerf (Dahl et al. 2023, section 4.4)."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +28,13 @@ class StudyTables:
     study: Study
     networks: pd.DataFrame
     history: pd.DataFrame
+    hits: pd.DataFrame
     layers: pd.DataFrame
-    transfer: pd.DataFrame
+    timings: pd.DataFrame
+    transfer: pd.DataFrame = field(default_factory=pd.DataFrame)
+    transfer_history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tested: Mapping[int, Indices] = field(default_factory=dict)
+    """By seed, the samples of its test part; empty where nobody knows."""
 
     @property
     def key(self) -> list[str]:
@@ -48,22 +61,57 @@ class StudyTables:
     def by_shape(self) -> Iterator["StudyTables"]:
         """Yield the tables of the networks of each shape."""
         for hidden in AXIS["hidden"].sorted(self.networks["hidden"]):
-            own = (table[table["hidden"] == hidden] for table in (self.networks, self.history, self.layers))
-            networks, history, layers = own
-            yield replace(self, networks=networks, history=history, layers=layers)
+            names = ("networks", "history", "hits", "layers", "timings")
+            tables = ((name, getattr(self, name)) for name in names)
+            yield replace(self, **{name: table[table["hidden"] == hidden] for name, table in tables})
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
         """The networks at each setting's best learning rate.
 
-        With ``speed``, their mean validation accuracy over all epochs; in those that a network did not finish it
-        guesses.
+        With ``needed``, the epochs until they came to the target, infinite where they never did; ``seconds``, until
+        then; ``profile``, see `profile`; ``gap``, training less test accuracy.
         """
-        known = self.history.groupby(self.key)["val_accuracy"].agg(["sum", "count"])
-        own = known.reindex(pd.MultiIndex.from_frame(self.networks[self.key])).fillna(0.0)
-        epochs = self.study.training.epochs
-        unfinished = (epochs - own["count"].to_numpy()) * self.networks["val_accuracy"].to_numpy()
-        return select_learning_rate(self.networks.assign(speed=(own["sum"].to_numpy() + unfinished) / epochs), "best")
+        chosen = select_learning_rate(self.networks, "best")
+        rows = pd.MultiIndex.from_frame(chosen[self.key])
+        curves = self.history.pivot_table(index=self.key, columns="epoch", values="val_accuracy", dropna=False)
+        target = TARGET * chosen.groupby(SETTING)["val_accuracy"].mean().max()
+        needed = epochs_needed(curves.reindex(rows).to_numpy(np.float64), target)
+        seconds = self.timings.set_index(self.key)["seconds"].reindex(rows).to_numpy()
+        return chosen.assign(
+            needed=needed,
+            seconds=needed * seconds / chosen["epochs"].clip(lower=1).to_numpy(),
+            profile=profile(pd.Series(needed, chosen.index), chosen["seed"]),
+            gap=chosen["train_accuracy"] - chosen["test_accuracy"],
+        )
+
+    @cached_property
+    def every(self) -> pd.DataFrame:
+        """All networks, with ``lost``, 1 where they diverged, and ``bounce``, see `bounces`."""
+        own = bounces(self.history, self.key).reindex(pd.MultiIndex.from_frame(self.networks[self.key]))
+        lost = (self.networks["status"] == "diverged").astype(float)
+        return self.networks.assign(lost=lost, bounce=own.to_numpy())
+
+    def on_samples(self, weights: pd.Series) -> Scores | None:
+        """Return ``[seed, sample]``: the sum of each seed's networks' hits on a sample, times what they count for.
+
+        NaN where a seed is not tested on a sample; ``None`` where nobody knows which these are.
+
+        Args:
+            weights: by the index of `chosen`.
+        """
+        if not self.tested:
+            return None
+        own = self.chosen.loc[weights.index]
+        packed = own[self.key].merge(self.hits, on=self.key, how="left")["hits"]
+        count = len(next(iter(self.tested.values())))
+        hits = np.unpackbits(np.array([np.frombuffer(one, np.uint8) for one in packed]), axis=1, count=count)
+        seeds = np.sort(own["seed"].unique())
+        table = np.full((len(seeds), 1 + max(int(ids.max()) for ids in self.tested.values())), np.nan)
+        for row, seed in enumerate(seeds):
+            mine = (own["seed"] == seed).to_numpy()
+            table[row, self.tested[seed]] = weights.to_numpy()[mine] @ hits[mine]
+        return table
 
     def hidden(self, epoch: int | str, every_rate: bool = False) -> pd.DataFrame:
         """Return the hidden layers' health, at each setting's best learning rate or at every one.
@@ -107,3 +155,55 @@ class Evidence:
 def by_seed(table: pd.DataFrame, column: str) -> pd.Series:
     """Return a column's mean for each seed."""
     return table.groupby("seed")[column].mean()
+
+
+def epochs_needed(curves: Scores, target: float | Scores) -> Scores:
+    """Return when each of ``[network, epoch]`` comes to a target; infinity where it never does.
+
+    Between two epochs the accuracy is taken to rise evenly, and to be 0 before the first.
+
+    Args:
+        curves: validation accuracy; NaN where a network has stopped.
+        target: for all networks, or ``[network]``.
+    """
+    target = np.broadcast_to(target, len(curves))[:, None]
+    before = np.concatenate([np.zeros((len(curves), 1)), curves[:, :-1]], 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        reached = curves >= target
+        when = np.arange(curves.shape[1]) + np.clip((target - before) / (curves - before), 0.0, 1.0)
+    first = reached.argmax(1)
+    return np.where(reached.any(1), when[np.arange(len(curves)), first], np.inf)
+
+
+def profile(needed: pd.Series, problem: pd.Series) -> pd.Series:
+    """Return the area under each one's performance profile on its problem (Dolan & Moré 2002), from 0 to 1.
+
+    On a logarithmic axis up to `SLOWEST` times the fastest's time: 1 for the fastest, 0 for what takes that long or
+    never arrives. The difference of two is how much sooner one arrives, as a share of a factor of `SLOWEST`.
+
+    Args:
+        needed: times, infinite for never.
+        problem: those that are alike in it race each other.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        behind = np.log(needed / needed.groupby(problem).transform("min")) / np.log(SLOWEST)
+    area: pd.Series = (1 - behind.clip(upper=1.0)).fillna(0.0)  # where nobody arrives
+    return area
+
+
+def bounces(history: pd.DataFrame, key: list[str]) -> pd.Series:
+    """Return by network how unsteady its training loss is in the second half of its epochs.
+
+    The standard deviation of ln loss's second differences: a loss that falls at an even pace has none.
+    """
+    late = history[history["epoch"] > history["epoch"].max() / 2]
+    curves = late.pivot_table(index=key, columns="epoch", values="train_loss", dropna=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bends = np.diff(np.log(curves.to_numpy(np.float64)), n=2, axis=1)
+        spread = bends.std(axis=1, ddof=1) if bends.shape[1] > 1 else np.full(len(curves), np.nan)
+    return pd.Series(np.where(np.isfinite(spread), spread, np.nan), index=curves.index)
+
+
+def samples_tested(dataset: Dataset, seeds: Iterable[int]) -> dict[int, Indices]:
+    """Return by seed the samples of its test part."""
+    return {seed: dataset.exchanged(dataset.card.split_of(seed))["test"] for seed in seeds}

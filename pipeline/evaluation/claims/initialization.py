@@ -2,19 +2,30 @@
 
 import math
 
-from pipeline.evaluation.claims.comparison import Comparison, held, paired
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.claims.comparison import Comparison, contrast, held
 from pipeline.evaluation.claims.evidence import Evidence, by_seed
 from pipeline.evaluation.claims.ledger import Claim
 from pipeline.evaluation.claims.questions import (
+    DEEP,
     GRIDS,
     HALF_A_POINT,
+    MOMENTS,
     PROBES,
+    SMALLEST,
     Findings,
+    compared,
+    ends,
     found,
     in_probe,
     in_study,
     log_ratio_of_ends,
+    of_accuracy,
     of_scores,
+    pairs_differ,
+    rank_correlation,
 )
 
 PAIRING = {
@@ -22,6 +33,9 @@ PAIRING = {
     "selu": "lecun",
 }  # fmt: skip
 """The textbook's table: which initializer belongs to which activation."""
+LAWS = ("glorot", "lecun", "he")
+PRINTED = "glorot_uniform(scale=0.6667)"
+"""U(-r, r) with r = √(2/fan_avg), as some print it: two thirds of Glorot's variance."""
 
 
 def init_saturates(evidence: Evidence) -> Findings:
@@ -78,8 +92,8 @@ def pairing_is_best(evidence: Evidence) -> Findings:
                 if scores.notna().any():
                     best[bool(ours)] = group[group["initializer"] == scores.idxmax()]
             if len(best) == 2:
-                effects = 100 * paired(best[True], best[False], "test_accuracy", on=("hidden", "batch_size"))
-                yield of_scores(name, tables, effects + HALF_A_POINT, activation=activation)
+                weights = contrast(best[True], best[False], on=("hidden", "batch_size"))
+                yield of_accuracy(name, tables, weights, plus=HALF_A_POINT, activation=activation)
 
 
 def lower_layers_stand_still(evidence: Evidence) -> Findings:
@@ -93,6 +107,70 @@ def lower_layers_stand_still(evidence: Evidence) -> Findings:
             yield in_study(name, tables, by_seed(group, "ratio"), activation=activation)
 
 
+def top_layers_saturate_more(evidence: Evidence) -> Findings:
+    """Saturated share of a sigmoid's activations with weights from N(0, 1): highest hidden layer less lowest."""
+    for name, tables in evidence.shapes:
+        for epoch, when in MOMENTS:
+            hidden = held(tables.hidden(epoch), {"activation": "sigmoid", "initializer": "standard_normal"})
+            table = ends(hidden, "saturated", tables.depth)
+            yield in_study(name, tables, by_seed(table.assign(more=table["high"] - table["low"]), "more"), when=when)
+
+
+def large_updates_precede_divergence(evidence: Evidence) -> Findings:
+    """Ln of the largest update-to-weight ratio of a layer: networks that diverge less those that do not."""
+    for name, tables in evidence.shapes:
+        for when, ends_at in (("at the first step", "min"), ("when last looked at", "max")):
+            looks = (
+                held(tables.layers, {}).dropna(subset="update_ratio").groupby([*tables.key, "epoch"])["update_ratio"]
+            )
+            largest = np.log(looks.max().clip(lower=SMALLEST)).rename("update").reset_index()
+            at = largest.groupby(tables.key)["epoch"].transform(ends_at)
+            own = largest[largest["epoch"] == at].merge(tables.every[[*tables.key, "lost"]], on=tables.key)
+            lost, kept = (by_seed(own[own["lost"] == end], "update") for end in (1, 0))
+            yield in_study(name, tables, (lost - kept).dropna(), when=when)
+
+
+def still_lower_layers_learn_badly(evidence: Evidence) -> Findings:
+    """Rank correlation over the settings: how much the lowest layer moves beside the highest, and accuracy."""
+    for name, tables in evidence.shapes:
+        if tables.depth >= DEEP:
+            moved = log_ratio_of_ends(held(tables.hidden(1), {}), "update_ratio", tables.depth)
+            own = tables.chosen.merge(moved.assign(moves=-moved["ratio"]), on=tables.key)
+            yield of_scores(name, tables, rank_correlation(own, "moves", "test_accuracy"))
+
+
+def unequal_variances_hurt(evidence: Evidence) -> Findings:
+    """Rank correlation over initializers: how far variances move before the first step, and accuracy; negated."""
+    for name, tables in evidence.shapes:
+        hidden = held(tables.hidden(0), {})
+        ratios = [log_ratio_of_ends(hidden, column, tables.depth) for column in ("signal", "gradient")]
+        moved = ratios[0].merge(ratios[1], on=tables.key)
+        own = tables.chosen.merge(moved.assign(off=-moved[["ratio_x", "ratio_y"]].abs().max(axis=1)), on=tables.key)
+        for activation, group in own.groupby("activation"):
+            effects = rank_correlation(group, "off", "test_accuracy")
+            if len(effects):
+                yield of_scores(name, tables, effects, activation=activation)
+
+
+def glorot_keeps_sigmoids_unsaturated(evidence: Evidence) -> Findings:
+    """Saturated share of the sigmoid's activations after training: with N(0, 1) less with Glorot's weights."""
+    comparison = Comparison(
+        "initializer", "standard_normal", "glorot_uniform", "saturated", at={"activation": "sigmoid"}
+    )
+    for name, tables in evidence.shapes:
+        for _, effects in comparison.effects(tables.hidden("last")):
+            yield in_study(name, tables, effects)
+
+
+def printed_radius_loses_variance(evidence: Evidence) -> Findings:
+    """Ln of the signal's variance, highest hidden layer over lowest: Glorot's less the printed radius's."""
+    comparison = Comparison("initializer", "glorot_uniform", PRINTED, "ratio", by=("activation",))
+    for name, tables in evidence.shapes:
+        ratios: pd.DataFrame = log_ratio_of_ends(held(tables.hidden(0), {}), "signal", tables.depth)
+        for where, effects in comparison.effects(ratios):
+            yield in_study(name, tables, effects, **where)
+
+
 CLAIMS = (
     Claim(
         id="init-saturation",
@@ -104,7 +182,7 @@ CLAIMS = (
         expected="supported",
         known="true, in all layers",
         reference="Glorot & Bengio 2010",
-        studies=GRIDS,
+        studies=("digits", "initializers"),
         test=found(init_saturates),
         kind="check",
     ),
@@ -123,7 +201,7 @@ CLAIMS = (
         expected="supported",
         known="Glorot's weights were made to prevent it",
         reference="Glorot & Bengio 2010",
-        studies=GRIDS,
+        studies=("digits", "initializers"),
         test=found(gradients_shrink),
     ),
     Claim(
@@ -184,5 +262,147 @@ CLAIMS = (
         reference="Bengio, Simard & Frasconi 1994",
         studies=GRIDS,
         test=found(lower_layers_stand_still),
+    ),
+    Claim(
+        id="updates-before-divergence",
+        statement="Where gradients explode, weights are changed by insanely much, and then the loss diverges.",
+        source="Vanishing/exploding gradients",
+        measure="largest update-to-weight ratio of a layer, networks that diverge less those that do not",
+        unit="ln ratio",
+        margin=0.0,
+        expected="supported",
+        known="true",
+        reference="Bengio, Simard & Frasconi 1994",
+        studies=("exploding",),
+        test=found(large_updates_precede_divergence),
+        only=True,
+    ),
+    Claim(
+        id="still-layers-learn-badly",
+        statement="Where the lower layers hardly change, training does not come to a good solution.",
+        source="Vanishing/exploding gradients",
+        measure="rank correlation of the lowest layer's update beside the highest's with accuracy, over settings",
+        unit="rank correlation",
+        margin=0.1,
+        expected="supported",
+        known="true of deep networks",
+        reference="Glorot & Bengio 2010",
+        studies=("deep_plain",),
+        test=found(still_lower_layers_learn_badly),
+        only=True,
+    ),
+    Claim(
+        id="top-saturates-first",
+        statement="With weights from N(0, 1) variance grows layer by layer, until a sigmoid's top layers saturate.",
+        source="Vanishing/exploding gradients",
+        measure="saturated share of a sigmoid's activations, highest hidden layer less lowest",
+        unit="share of units",
+        margin=0.05,
+        expected="depends",
+        known="on the inputs: a hidden sigmoid gives no more than 1, so that the lowest layer may get the most",
+        reference="Glorot & Bengio 2010",
+        studies=("initializers",),
+        test=found(top_layers_saturate_more),
+        only=True,
+    ),
+    Claim(
+        id="unequal-variances-hurt",
+        statement="Signals and gradients need the same variance in all layers.",
+        source="Glorot and He initialization",
+        measure="rank correlation of how little variances move before the first step with accuracy, over initializers",
+        unit="rank correlation",
+        margin=0.1,
+        expected="supported",
+        known="in deep networks",
+        reference="Glorot & Bengio 2010; Schoenholz et al. 2017",
+        studies=("initializers",),
+        test=found(unequal_variances_hurt),
+        only=True,
+    ),
+    Claim(
+        id="glorot-helps-sigmoid",
+        statement="With Glorot's weights a sigmoid network learns better than with weights from N(0, 1).",
+        source="Glorot and He initialization",
+        measure="accuracy of the sigmoid, Glorot's weights less N(0, 1)",
+        unit="points",
+        margin=HALF_A_POINT,
+        expected="supported",
+        known="in deep networks",
+        reference="Glorot & Bengio 2010",
+        studies=("initializers",),
+        test=pairs_differ("initializer", [("glorot_uniform", "standard_normal")], at={"activation": "sigmoid"}),
+        only=True,
+    ),
+    Claim(
+        id="glorot-prevents-saturation",
+        statement="With Glorot's weights a sigmoid is not saturated after training either.",
+        source="Glorot and He initialization",
+        measure="saturated share of a sigmoid's activations after training, N(0, 1) less Glorot's weights",
+        unit="share of units",
+        margin=0.05,
+        expected="supported",
+        known="true",
+        reference="Glorot & Bengio 2010",
+        studies=("initializers",),
+        test=found(glorot_keeps_sigmoids_unsaturated),
+        only=True,
+    ),
+    Claim(
+        id="normal-or-uniform",
+        statement="Whether weights are drawn from a normal or a uniform law makes no difference.",
+        source="Glorot and He initialization",
+        measure="accuracy, normal less uniform law of the same variance",
+        unit="points",
+        margin=2 * HALF_A_POINT,
+        expected="supported",
+        known="usual",
+        reference="Glorot & Bengio 2010; He et al. 2015",
+        studies=("initializers",),
+        test=pairs_differ("initializer", [(f"{law}_normal", f"{law}_uniform") for law in LAWS]),
+        alike=True,
+        only=True,
+    ),
+    Claim(
+        id="printed-radius-variance",
+        statement="A radius of √(2/fan_avg) loses a third of the variance in each layer.",
+        source="Glorot and He initialization",
+        measure="ln variance of the signal, highest hidden layer over lowest, √(3/fan_avg) less √(2/fan_avg)",
+        unit="ln ratio",
+        margin=0.0,
+        expected="supported",
+        known="ln(3/2) a layer, where the activation is linear",
+        reference="Glorot & Bengio 2010, eq. 16",
+        studies=("initializers",),
+        test=found(printed_radius_loses_variance),
+        kind="check",
+        only=True,
+    ),
+    Claim(
+        id="printed-radius",
+        statement="Glorot's uniform law has a radius of √(2/fan_avg), as some print it.",
+        source="Glorot and He initialization",
+        measure="accuracy, √(2/fan_avg) less √(3/fan_avg)",
+        unit="points",
+        margin=HALF_A_POINT,
+        expected="refuted",
+        known="it has √(3/fan_avg)",
+        reference="Glorot & Bengio 2010, eq. 16",
+        studies=("initializers",),
+        test=found(compared(Comparison("initializer", PRINTED, "glorot_uniform", "test_accuracy", by=("activation",)))),
+        only=True,
+    ),
+    Claim(
+        id="he-for-relu",
+        statement="For ReLU, He's uniform weights are better than Keras's default, Glorot's.",
+        source="Glorot and He initialization",
+        measure="accuracy of ReLU, he_uniform less glorot_uniform",
+        unit="points",
+        margin=HALF_A_POINT,
+        expected="supported",
+        known="in deep networks",
+        reference="He et al. 2015",
+        studies=("initializers",),
+        test=pairs_differ("initializer", [("he_uniform", "glorot_uniform")], at={"activation": "relu"}),
+        only=True,
     ),
 )

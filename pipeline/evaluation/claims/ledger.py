@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.estimates import Estimate, Pooled, look_weight, of_replicates, pool
+from pipeline.evaluation.estimates import Estimate, Pooled, look_weight, of_replicates, of_samples, pool
 from pipeline.evaluation.statistics import Interval, Scores, holm
 
 Verdict = Literal["supported", "refuted", "negligible", "depends", "inconclusive", "not tested"]
@@ -47,6 +47,8 @@ class Finding(NamedTuple):
     """By seed, in the claim's unit."""
     overlap: float
     """See `of_replicates`."""
+    samples: Scores | None = None
+    """``[seed, sample]``, the effects on single test samples, see `of_samples`; ``None`` where they are of none."""
 
     @property
     def where(self) -> str:
@@ -79,6 +81,8 @@ class Claim(NamedTuple):
     kind: Kind = "effect"
     """``check``: follows from definitions, and is computed to see that the code has them right. ``cost``: a time, which
     another machine may change."""
+    only: bool = False
+    """Whether its studies were made for it, and others are not asked."""
 
 
 class Part(NamedTuple):
@@ -115,13 +119,22 @@ class Entry(NamedTuple):
 
 
 def finding(
-    study: str, dataset: str, overlap: float, effects: pd.Series, setting: Mapping[str, object]
+    study: str,
+    dataset: str,
+    overlap: float,
+    effects: pd.Series,
+    setting: Mapping[str, object],
+    samples: Scores | None = None,
 ) -> Finding | None:
     """Return what effects by seed come to; ``None`` of fewer than two finite ones."""
-    effects = effects[np.isfinite(effects)].astype(float)
-    if len(effects) < 2:
+    effects = effects.sort_index()
+    known = np.isfinite(effects.to_numpy(np.float64))
+    if known.sum() < 2:
         return None
-    return Finding(study, dataset, {key: str(value) for key, value in setting.items()}, effects.sort_index(), overlap)
+    told = {key: str(value) for key, value in setting.items()}
+    return Finding(
+        study, dataset, told, effects[known].astype(float), overlap, samples if samples is None else samples[known]
+    )
 
 
 # --- from findings to estimates -------------------------------------------------------------------
@@ -159,12 +172,26 @@ def summarize(findings: Sequence[Finding], replicates: int | None = None) -> Poo
         findings: at least one.
         replicates: of each dataset, how many are looked at, the first ones; by default all.
     """
-    return pool(
-        [
-            of_replicates(_mean_by_seed([one.effects for one in own])[:replicates], max(one.overlap for one in own))
-            for own in _by(findings, lambda one: one.dataset).values()
-        ]
-    )
+    return pool([_of_dataset(own, replicates) for own in _by(findings, lambda one: one.dataset).values()])
+
+
+def _of_dataset(findings: Sequence[Finding], replicates: int | None) -> Estimate:
+    """Return what the findings on one dataset say: where it is known, sample by sample."""
+    overlap = max(one.overlap for one in findings)
+    samples = [one.samples for one in findings if one.samples is not None]
+    seeds = findings[0].effects.index
+    if len(samples) == len(findings) and all(other.effects.index.equals(seeds) for other in findings):
+        size = max(one.shape[1] for one in samples)
+        table = np.full((len(samples), len(seeds), size), np.nan)
+        for place, one in zip(table, samples, strict=True):
+            place[:, : one.shape[1]] = one
+        known = np.isfinite(table).sum(0)
+        means = np.divide(np.nansum(table, 0), known, out=np.full(known.shape, np.nan), where=known > 0)
+        means = means[:replicates]
+        # Where seeds share a split they are tested on the same samples
+        draws = np.unique(np.isfinite(means), axis=0, return_inverse=True)[1] if overlap else None
+        return of_samples(means, overlap, draws)
+    return of_replicates(_mean_by_seed([one.effects for one in findings])[:replicates], overlap)
 
 
 def _mean_by_seed(effects: Sequence[pd.Series]) -> Scores:
@@ -256,10 +283,11 @@ def side(mean: float, p_sign: float, p_equivalent: float, claim: Claim) -> Side:
 
 def _verdict(sides: Sequence[Side]) -> Verdict:
     """Return a verdict from the sides of the whole evidence, which is first, and of its parts."""
-    if "for" in sides and ("against" in sides or "none" in sides):
+    whole = sides[0]
+    if "for" in sides and ("against" in sides or ("none" in sides and whole != "for")):
         return "depends"
     verdicts: dict[Side, Verdict] = {"for": "supported", "against": "refuted", "none": "negligible"}
-    return verdicts.get(sides[0], "inconclusive")
+    return verdicts.get(whole, "inconclusive")
 
 
 def keep_ledger(claims: Sequence[Claim], evidence: Evidence) -> list[Entry]:
@@ -271,7 +299,7 @@ def keep_ledger(claims: Sequence[Claim], evidence: Evidence) -> list[Entry]:
     how many claims are decided (Benjamini & Bogomolov 2014). Checks and costs, which nobody doubts or which another
     machine changes, stand by themselves.
     """
-    candidates = {claim.id: _candidate(claim, found) for claim in claims if (found := list(claim.test(evidence)))}
+    candidates = {claim.id: _candidate(claim, own) for claim in claims if (own := findings_of(claim, evidence))}
     shared = [one for one in candidates.values() if one.claim.kind == "effect"]
     times = _Times(
         _correction([min(one.p_sign) for one in shared]), _correction([min(one.p_equivalent) for one in shared])
@@ -282,6 +310,14 @@ def keep_ledger(claims: Sequence[Claim], evidence: Evidence) -> list[Entry]:
         else Entry(claim, "not tested", [], [], None)
         for claim in claims
     ]
+
+
+def findings_of(claim: Claim, evidence: Evidence) -> list[Finding]:
+    """Return what the data say of a claim: those of all studies, or of its own alone, where one of these ran."""
+    if claim.only:
+        own = {name: tables for name, tables in evidence.studies.items() if name in claim.studies}
+        evidence = Evidence(own, evidence.probes if own else None)
+    return list(claim.test(evidence))
 
 
 class _Times(NamedTuple):
@@ -326,18 +362,14 @@ def _needed(candidate: _Candidate, times: _Times) -> int | None:
 
 
 def _with_more(tested: _Tested, replicates: int) -> Estimate:
-    """Return the estimate as it would be with more replicates: datasets' errors shrink, their spread stays."""
-    of_dataset = _by(tested.group.findings, lambda one: one.dataset)
-    precisions = []
-    spread = 0.0 if np.isnan(tested.pooled.spread) else tested.pooled.spread
-    for own in of_dataset.values():
+    """Return the estimate as it would be with more replicates, did each dataset's effect stay as it is."""
+    effects = []
+    for own in _by(tested.group.findings, lambda one: one.dataset).values():
         now, overlap = summarize(own).estimate, max(one.overlap for one in own)
         count = max(len(one.effects) for one in own)
-        variance = now.error**2 * (1 / replicates + overlap) / (1 / count + overlap)
-        precisions.append(1 / max(variance + spread**2, 1e-30))
-    estimate = tested.pooled.estimate
-    df = estimate.df if len(of_dataset) > 2 else replicates - 1
-    return Estimate(estimate.mean, float(np.sqrt(1 / sum(precisions))), df)
+        error = now.error * np.sqrt((1 / replicates + overlap) / (1 / count + overlap))
+        effects.append(Estimate(now.mean, error, replicates - 1))
+    return pool(effects).estimate
 
 
 # --- what is written ------------------------------------------------------------------------------
@@ -367,6 +399,7 @@ def _numbers(entry: Entry) -> dict[str, Any]:
         "low": interval.low,
         "high": interval.high,
         "datasets": sorted({one.dataset for one in entry.findings}),
+        "studies": sorted({one.study for one in entry.findings}),
         "spread": None if np.isnan(whole.spread) else whole.spread,
         "needed": entry.needed,
     }

@@ -4,7 +4,7 @@ A test yields findings whose effects are above 0 where the data side with the cl
 are those of the test part, at each setting's best learning rate by validation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,17 @@ from pipeline.grid import AXES
 
 HALF_A_POINT = 0.5
 """Of accuracy, in percentage points: what is less makes no difference in practice."""
+FIVE_POINTS = 5.0
+"""Of speed, see `profile`: about 7 % of the epochs."""
 SMALLEST = float(np.finfo(np.float32).tiny)
 DEEP = 10
 """Hidden layers from which on a network counts as deep."""
+FEWEST_SETTINGS = 4
+"""That a rank correlation is of."""
 GRIDS = ("digits", "digits_deep")
 PROBES = ("probe",)
 MOMENTS: tuple[tuple[int | str, str], ...] = ((0, "before the first step"), ("last", "after training"))
+BY_NORM = ("normalization",)
 
 Test = Callable[[Evidence], list[Finding]]
 Findings = Iterator[Finding | None]
@@ -42,6 +47,31 @@ def of_scores(name: str, tables: StudyTables, effects: pd.Series, **setting: obj
     return finding(name, tables.dataset, tables.overlap, effects, {"depth": _depth(tables)} | setting)
 
 
+def of_accuracy(
+    name: str, tables: StudyTables, weights: pd.Series, plus: float = 0.0, **setting: object
+) -> Finding | None:
+    """Return what a contrast of test accuracies comes to, in percentage points, sample by sample.
+
+    Args:
+        name: of the study.
+        tables: its tables.
+        weights: what each of the chosen networks counts for, see `Comparison.contrasts`.
+        plus: added to the effects.
+        setting: where.
+    """
+    own = tables.chosen.loc[weights.index]
+    effects = plus + 100 * (own["test_accuracy"] * weights.to_numpy()).groupby(own["seed"]).sum()
+    samples = tables.on_samples(weights) if len(weights) else None
+    if samples is not None:
+        samples = plus + 100 * samples
+    return finding(name, tables.dataset, tables.overlap, effects, {"depth": _depth(tables)} | setting, samples)
+
+
+def over_shapes(name: str, tables: StudyTables, effects: pd.Series, **setting: object) -> Finding | None:
+    """Return what effects by seed on a score come to, where networks of several shapes are compared."""
+    return finding(name, tables.dataset, tables.overlap, effects, setting)
+
+
 def _depth(tables: StudyTables) -> str:
     return "deep" if tables.depth >= DEEP else "shallow"
 
@@ -51,35 +81,90 @@ def in_probe(effects: pd.Series, **setting: object) -> Finding | None:
     return finding("probe", "probe", 0.0, effects, setting)
 
 
-def log_ratio_of_ends(hidden: pd.DataFrame, column: str, depth: int) -> pd.DataFrame:
-    """Return each network's ``ratio``, ln of a column in its highest hidden layer over that in its lowest.
+def ends(hidden: pd.DataFrame, column: str, depth: int) -> pd.DataFrame:
+    """Return each network's ``low`` and ``high``, a column in its lowest and in its highest hidden layer.
 
     Without rows where there is one hidden layer, or nobody looked.
     """
     key = [*AXES, "seed"]
-    ends = hidden.pivot_table(index=key, columns="layer", values=column)
-    if depth < 2 or not {1, depth} <= {*ends.columns}:
-        return pd.DataFrame(columns=[*key, "ratio"]).astype({"ratio": float})
-    ends = ends.clip(lower=SMALLEST)  # where gradients vanish altogether, nothing moves
-    return (ends[depth] / ends[1]).map(np.log).rename("ratio").reset_index()
+    table = hidden.pivot_table(index=key, columns="layer", values=column)
+    if depth < 2 or not {1, depth} <= {*table.columns}:
+        return pd.DataFrame(columns=[*key, "low", "high"]).astype({"low": float, "high": float})
+    return table[[1, depth]].set_axis(["low", "high"], axis=1).reset_index()
 
 
-def accuracies_differ(comparison: Comparison, deep: bool = False) -> Callable[[Evidence], Findings]:
-    """Return a test of a comparison of accuracies, in percentage points.
+def log_ratio_of_ends(hidden: pd.DataFrame, column: str, depth: int) -> pd.DataFrame:
+    """Return each network's ``ratio``, ln of a column in its highest hidden layer over that in its lowest."""
+    table = ends(hidden, column, depth)
+    low, high = (table[end].clip(lower=SMALLEST) for end in ("low", "high"))  # where gradients vanish, nothing moves
+    return table[[*AXES, "seed"]].assign(ratio=np.log(high / low))
+
+
+def rank_correlation(table: pd.DataFrame, first: str, second: str) -> pd.Series:
+    """Return by seed Spearman's rank correlation of two columns over the settings; NaN of fewer than there need be."""
+    by_seed = {
+        seed: group[[first, second]].dropna().rank().corr().iloc[0, 1]
+        for seed, group in table.groupby("seed")
+        if group[[first, second]].notna().all(axis=1).sum() >= FEWEST_SETTINGS
+    }
+    return pd.Series(by_seed, dtype=float)
+
+
+def compared(comparison: Comparison, deep: bool = False, **setting: object) -> Callable[[Evidence], Findings]:
+    """Return a test of a comparison of scores, in percentage points, within networks of one shape.
 
     Args:
-        comparison: of an accuracy, or of ``speed``.
+        comparison: of ``test_accuracy``, or of another score.
         deep: in deep networks alone.
+        setting: more words on where it is.
     """
 
     def test(evidence: Evidence) -> Findings:
         for name, tables in evidence.shapes:
             if deep and tables.depth < DEEP:
                 continue
+            if comparison.metric == "test_accuracy":
+                for where, weights in comparison.contrasts(tables.chosen):
+                    yield of_accuracy(name, tables, weights, 0.0, **where, **setting)
+                continue
             for where, effects in comparison.effects(tables.chosen):
-                yield of_scores(name, tables, 100 * effects, **where)
+                yield of_scores(name, tables, 100 * effects, **where, **setting)
 
     return test
+
+
+def together(*tests: Callable[[Evidence], Findings]) -> Test:
+    """Return a test that finds what any of some tests does."""
+    return found(lambda evidence: (one for test in tests for one in test(evidence)))
+
+
+def pairs_differ(
+    axis: str,
+    pairs: Sequence[tuple[object, object]],
+    metric: str = "test_accuracy",
+    by: tuple[str, ...] = (),
+    **how: object,
+) -> Test:
+    """Return a test of some pairs of an axis's levels, the first less the second, each in a place of its own.
+
+    Args:
+        axis: of which they are.
+        pairs: of levels.
+        metric: a score.
+        by: columns, each level of which is a place.
+        how: ``at``, levels of other axes; more as in `compared`.
+    """
+    at = how.pop("at", {})
+    return together(
+        *(
+            compared(
+                Comparison(axis, first, second, metric, at, by),  # type: ignore[arg-type]
+                **how,  # type: ignore[arg-type]
+                compared=f"{first} − {second}",
+            )
+            for first, second in pairs
+        )
+    )
 
 
 def activations_differ(
@@ -90,34 +175,12 @@ def activations_differ(
     Args:
         better: the activation.
         worse: the others.
-        metric: an accuracy.
+        metric: a score.
         deep: in deep networks alone.
         normalized: with normalization too.
     """
-    by = ("normalization",) if normalized else ()
-    at = {} if normalized else {"normalization": "none"}
-
-    def test(evidence: Evidence) -> Findings:
-        for name, tables in evidence.shapes:
-            if deep and tables.depth < DEEP:
-                continue
-            chosen = tables.chosen
-            found_ = {
-                other: dict_of(Comparison("activation", better, other, metric, at, by), chosen) for other in worse
-            }
-            for level in sorted({level for effects in found_.values() for level in effects}):
-                for other, effects in found_.items():
-                    if level in effects:
-                        yield of_scores(
-                            name, tables, 100 * effects[level], normalization=level, compared=f"{better} − {other}"
-                        )
-
-    return found(test)
-
-
-def dict_of(comparison: Comparison, table: pd.DataFrame) -> dict[str, pd.Series]:
-    """Return a comparison's effects by the level of normalization."""
-    return {where.get("normalization", "none"): effects for where, effects in comparison.effects(table)}
+    by, at = (BY_NORM, {}) if normalized else ((), {"normalization": "none"})
+    return pairs_differ("activation", [(better, other) for other in worse], metric, by, at=at, deep=deep)
 
 
 def takes_longer(kind: tuple[str, str], than: tuple[str, str], compared: str) -> Test:

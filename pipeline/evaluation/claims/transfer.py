@@ -1,66 +1,142 @@
 """Claims on transfer learning."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.claims.comparison import paired
-from pipeline.evaluation.claims.evidence import Evidence, StudyTables
+from pipeline.evaluation.claims.evidence import TARGET, Evidence, StudyTables, epochs_needed, profile
 from pipeline.evaluation.claims.ledger import Claim, Finding, finding
-from pipeline.evaluation.claims.questions import HALF_A_POINT, Findings, found
+from pipeline.evaluation.claims.questions import FIVE_POINTS, HALF_A_POINT, Findings, Test, found
 
-TRANSFERS = ("digits", "fashion_notebook")
+TRANSFERS = ("digits", "digits_transfer", "fashion_notebook")
+SETTING = ["reused", "unfrozen"]
+KEY = ["experiment", "labels", *SETTING, "seed"]
+ALIKE = ["task_a", "task_b", "task_a_inputs", "reuse_from", "unfrozen_learning_rate"]
+"""What experiments have in common that a claim compares, but for one."""
+
+Effects = Callable[[pd.DataFrame], pd.Series]
+"""Takes the networks of task B of one experiment and number of labels; returns effects by seed."""
 
 
-def transfer_beats_scratch(evidence: Evidence) -> Findings:
+def within_experiments(effects_of: Effects) -> Test:
+    """Return a test of what each experiment says by itself, where the lowest layers are reused, of the same inputs."""
+
+    def test(evidence: Evidence) -> Findings:
+        for name, tables in _with_transfer(evidence):
+            for where, group in by_labels(tables):
+                if {*group["reuse_from"]} == {"bottom"} and {*group["task_a_inputs"]} == {"own"}:
+                    yield in_task(name, tables, effects_of(group), **where)
+
+    return found(test)
+
+
+def between_experiments(column: str, first: object, second: object, metric: str = "test_accuracy") -> Test:
+    """Return a test of experiments that differ in one thing alone: first less second, layer for layer.
+
+    Args:
+        column: in which they differ.
+        first: what it is in the first; ``None`` for the lowest number there is.
+        second: what it is in the second; ``None`` for the highest.
+        metric: a score.
+    """
+
+    def test(evidence: Evidence) -> Findings:
+        for name, tables in _with_transfer(evidence):
+            of_b = networks_of_b(tables)
+            others = [other for other in ALIKE if other != column]
+            for key, group in of_b[of_b["reused"] > 0].groupby([*others, "labels"], sort=True):
+                levels = sorted({*group[column]})
+                one, other = levels[0] if first is None else first, levels[-1] if second is None else second
+                if one != other and {one, other} <= {*levels}:
+                    group = group[thawed_as_asked(group, column)]
+                    mine, theirs = (group[group[column] == level] for level in (one, other))
+                    effects = 100 * paired(mine, theirs, metric, on=SETTING)
+                    yield in_task(name, tables, effects, task_b=key[1 if column != "task_a" else 0], labels=key[-1])
+
+    return found(test)
+
+
+def _with_transfer(evidence: Evidence) -> list[tuple[str, StudyTables]]:
+    return [(name, tables) for name, tables in evidence.studies.items() if len(tables.transfer)]
+
+
+def thawed_as_asked(group: pd.DataFrame, column: str) -> pd.Series:
+    """Return which networks are compared: those thawed, where the rate after thawing is; else those frozen."""
+    if column == "unfrozen_learning_rate":
+        return group["unfrozen"] > 0
+    full = group["reused"] == group["reused"].max()  # from either end, all layers are the same ones
+    return (group["unfrozen"] == 0) & ~full if column == "reuse_from" else group["unfrozen"] == 0
+
+
+def best_reuse(group: pd.DataFrame) -> pd.DataFrame:
+    """Return the networks of the reuse that is best on validation."""
+    reuse = group[group["reused"] > 0]
+    chosen = reuse.groupby(SETTING)["val_accuracy"].mean().idxmax()
+    return group.set_index(SETTING).loc[[chosen]]
+
+
+def beats_scratch(group: pd.DataFrame) -> pd.Series:
     """Accuracy on the task with few labels: the reuse that is best on validation, less scratch."""
-    for name, tables in evidence.studies.items():
-        for experiment, labels, group in by_labels(tables):
-            reuse = group[group["reused"] > 0]
-            chosen = reuse.groupby(["reused", "unfrozen"])["val_accuracy"].mean().idxmax()
-            best = group.set_index(["reused", "unfrozen"]).loc[[chosen]]
-            effects = 100 * paired(best, group[group["reused"] == 0], "test_accuracy", on=("labels",))
-            yield in_task(name, tables, effects, experiment, labels)
+    return 100 * paired(best_reuse(group), group[group["reused"] == 0], "test_accuracy", on=())
 
 
-def upper_layers_matter_less(evidence: Evidence) -> Findings:
+def saves_epochs(group: pd.DataFrame) -> pd.Series:
+    """Speed on the task with few labels: the reuse that is best on validation, less scratch."""
+    return 100 * paired(best_reuse(group), group[group["reused"] == 0], "profile", on=())
+
+
+def upper_layers_matter_less(group: pd.DataFrame) -> pd.Series:
     """Accuracy with the lowest layer reused and frozen, less that with all of them."""
-    for name, tables in evidence.studies.items():
-        for experiment, labels, group in by_labels(tables):
-            frozen = group[(group["reused"] > 0) & (group["unfrozen"] == 0)]
-            fewest, most = frozen["reused"].min(), frozen["reused"].max()
-            if not fewest < most:
-                continue
-            few, all_of_them = (frozen[frozen["reused"] == layers] for layers in (fewest, most))
-            effects = 100 * paired(few, all_of_them, "test_accuracy", on=("labels",))
-            yield in_task(name, tables, effects, experiment, labels)
+    frozen = group[(group["reused"] > 0) & (group["unfrozen"] == 0)]
+    fewest, most = (frozen[frozen["reused"] == layers] for layers in (frozen["reused"].min(), frozen["reused"].max()))
+    return 100 * paired(fewest, most, "test_accuracy", on=()) if fewest is not most else pd.Series(dtype=float)
 
 
-def unfreezing_helps(evidence: Evidence) -> Findings:
+def unfreezing_helps(group: pd.DataFrame) -> pd.Series:
     """Accuracy with all layers reused and unfrozen after a while, less that with them frozen throughout."""
-    for name, tables in evidence.studies.items():
-        for experiment, labels, group in by_labels(tables):
-            deepest = group[group["reused"] == group["reused"].max()]
-            thawed = deepest[deepest["unfrozen"] == deepest["reused"]]
-            effects = 100 * paired(thawed, deepest[deepest["unfrozen"] == 0], "test_accuracy", on=("labels",))
-            yield in_task(name, tables, effects, experiment, labels)
+    deepest = group[group["reused"] == group["reused"].max()]
+    thawed = deepest[deepest["unfrozen"] == deepest["reused"]]
+    return 100 * paired(thawed, deepest[deepest["unfrozen"] == 0], "test_accuracy", on=())
 
 
-def in_task(name: str, tables: StudyTables, effects: pd.Series, experiment: str, labels: int) -> Finding | None:
+def one_or_two_suffice(group: pd.DataFrame) -> pd.Series:
+    """Accuracy with all layers reused, one or two of them unfrozen (by validation), less with all unfrozen."""
+    deepest = group[group["reused"] == group["reused"].max()]
+    some = deepest[deepest["unfrozen"].isin([1, 2]) & (deepest["unfrozen"] < deepest["reused"])]
+    if some.empty:
+        return pd.Series(dtype=float)
+    best = some.groupby("unfrozen")["val_accuracy"].mean().idxmax()
+    every = deepest[deepest["unfrozen"] == deepest["reused"]]
+    return 100 * paired(some[some["unfrozen"] == best], every, "test_accuracy", on=())
+
+
+def in_task(name: str, tables: StudyTables, effects: pd.Series, **where: object) -> Finding | None:
     """Return what effects by seed on task B's accuracy come to."""
-    return finding(name, tables.dataset, tables.overlap, effects, {"experiment": experiment, "labels": labels})
+    return finding(name, tables.dataset, tables.overlap, effects, where)
 
 
-def by_labels(tables: StudyTables) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    """Yield the transfer experiments' networks of task B by number of labels, where any layer is reused."""
-    if tables.transfer.empty:
-        return
+def networks_of_b(tables: StudyTables) -> pd.DataFrame:
+    """Return task B's networks, with ``profile``: the speed to the target, `TARGET` of the best setting's accuracy."""
     of_b = tables.transfer[tables.transfer["task"] == "B"]
-    for experiment, networks in of_b.groupby("experiment", sort=True):
-        for labels in sorted(networks["labels"].unique()):
-            group = networks[networks["labels"] == labels]
-            if (group["reused"] > 0).any():
-                yield str(experiment), int(labels), group
+    curves = tables.transfer_history[tables.transfer_history["task"] == "B"]
+    table = curves.pivot_table(index=KEY, columns="epoch", values="val_accuracy", dropna=False)
+    rows = table.reindex(pd.MultiIndex.from_frame(of_b[KEY])).to_numpy(np.float64)
+    means = of_b.groupby(["experiment", "labels", *SETTING])["val_accuracy"].mean().reset_index()
+    best = means.groupby(["experiment", "labels"])["val_accuracy"].max().rename("best")
+    targets = TARGET * of_b.join(best, on=["experiment", "labels"])["best"].to_numpy()
+    needed = pd.Series(epochs_needed(rows, targets), of_b.index)
+    races = of_b["experiment"] + of_b["labels"].astype(str) + of_b["seed"].astype(str)
+    return of_b.assign(profile=profile(needed, races))
+
+
+def by_labels(tables: StudyTables) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """Yield where, and task B's networks, by experiment and number of labels, where any layer is reused."""
+    of_b = networks_of_b(tables)
+    for place, group in of_b.groupby(["experiment", "labels"], sort=True):
+        if (group["reused"] > 0).any():
+            yield dict(zip(("experiment", "labels"), place, strict=True)), group
 
 
 CLAIMS = (
@@ -75,7 +151,7 @@ CLAIMS = (
         known="how much depends on the classes",
         reference="Yosinski et al. 2014",
         studies=TRANSFERS,
-        test=found(transfer_beats_scratch),
+        test=within_experiments(beats_scratch),
     ),
     Claim(
         id="upper-layers-less-useful",
@@ -88,7 +164,7 @@ CLAIMS = (
         known="usual",
         reference="Yosinski et al. 2014",
         studies=TRANSFERS,
-        test=found(upper_layers_matter_less),
+        test=within_experiments(upper_layers_matter_less),
     ),
     Claim(
         id="unfreezing-helps",
@@ -101,6 +177,72 @@ CLAIMS = (
         known="usual",
         reference="Yosinski et al. 2014; Howard & Ruder 2018",
         studies=TRANSFERS,
-        test=found(unfreezing_helps),
+        test=within_experiments(unfreezing_helps),
+    ),
+    Claim(
+        id="transfer-similar-inputs",
+        statement="Reuse works best where both tasks have inputs alike.",
+        source="Transfer learning",
+        measure="accuracy with layers reused and frozen, of a task on the same inputs less on inputs in another order",
+        unit="points",
+        margin=HALF_A_POINT,
+        expected="supported",
+        known="the less alike the tasks, the less is gained",
+        reference="Yosinski et al. 2014",
+        studies=("digits_transfer",),
+        test=between_experiments("task_a_inputs", "own", "permuted"),
+    ),
+    Claim(
+        id="transfer-saves-epochs",
+        statement="Reused layers save training time.",
+        source="Transfer learning",
+        measure="speed, reuse less scratch",
+        unit="points of speed",
+        margin=FIVE_POINTS,
+        expected="supported",
+        known="usual",
+        reference="Yosinski et al. 2014",
+        studies=TRANSFERS,
+        test=within_experiments(saves_epochs),
+    ),
+    Claim(
+        id="lower-layers-first",
+        statement="Of as many layers, the lower ones are better to reuse than the upper ones.",
+        source="Transfer learning",
+        measure="accuracy with as many layers reused and frozen, from the bottom less from the top",
+        unit="points",
+        margin=HALF_A_POINT,
+        expected="supported",
+        known="lower layers are the more general ones",
+        reference="Yosinski et al. 2014",
+        studies=("digits_transfer",),
+        test=between_experiments("reuse_from", "bottom", "top"),
+    ),
+    Claim(
+        id="thaw-one-or-two",
+        statement="It suffices to unfreeze one or two of the upper layers.",
+        source="Transfer learning",
+        measure="accuracy, one or two layers unfrozen less all of them",
+        unit="points",
+        margin=HALF_A_POINT,
+        expected="depends",
+        known="on the number of labels",
+        reference="Howard & Ruder 2018",
+        studies=("digits_transfer", "fashion_notebook"),
+        test=within_experiments(one_or_two_suffice),
+        alike=True,
+    ),
+    Claim(
+        id="lower-rate-after-thawing",
+        statement="Once layers are unfrozen, the learning rate should be lower.",
+        source="Transfer learning",
+        measure="accuracy of thawed networks, the lower rate after thawing less the higher one",
+        unit="points",
+        margin=HALF_A_POINT,
+        expected="supported",
+        known="lest what was learned is lost",
+        reference="Howard & Ruder 2018",
+        studies=("digits_transfer",),
+        test=between_experiments("unfrozen_learning_rate", None, None),
     ),
 )

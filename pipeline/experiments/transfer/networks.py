@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pipeline.config import Params, Transfer
+from pipeline.config import Transfer
 from pipeline.data import Card
 from pipeline.grid import Cell, spell_widths
-from pipeline.training.recipe import Recipe, Reuse, Samples, recipe
+from pipeline.training.recipe import UNWATCHED, Recipe, Reuse, Samples, recipe
 
 OWN_STREAMS = 2**32
 """Added to a seed for task B, so that the layers it does not reuse do not start as A's did."""
@@ -20,7 +20,7 @@ class TransferNetwork(NamedTuple):
     labels: int
     """Training samples."""
     reused: int
-    """Hidden layers taken from A, the lowest; 0 is from scratch."""
+    """Hidden layers taken from A, see `Transfer.reuse_from`; 0 is from scratch."""
     unfrozen: int
     """Of these, from the top, those that are trained after a while."""
     seed: int
@@ -50,14 +50,13 @@ def networks_of_b(transfer: Transfer) -> list[TransferNetwork]:
 
 
 def transfer_recipe(
-    network: TransferNetwork, transfer: Transfer, params: Params, card: Card, device: str, donors: Mapping[int, Recipe]
+    network: TransferNetwork, transfer: Transfer, card: Card, device: str, donors: Mapping[int, Recipe]
 ) -> Recipe:
     """Return a network's recipe.
 
     Args:
         network: which.
         transfer: its experiment.
-        params: settings that all studies share.
         card: of its task's data.
         device: ``cpu``, or the GPU's name.
         donors: task A's recipes by seed.
@@ -82,13 +81,14 @@ def transfer_recipe(
         cell,
         network.seed + (0 if of_a else OWN_STREAMS),
         transfer.training.epochs,
-        params.health.model_copy(update={"epochs": ()}),  # the layers' health is the grid's subject
+        UNWATCHED,  # the layers' health is the grid's subject
         card,
         device,
         samples=Samples(network.labels, "first" if of_a else transfer.choose, network.seed),
         outputs=1 if classes == 2 else classes,  # two classes are told apart by one sigmoid unit
         reuse=Reuse(
             donors[network.seed].key,
+            0 if transfer.reuse_from == "bottom" else len(transfer.hidden_widths) - network.reused,
             network.reused,
             network.unfrozen,
             transfer.frozen_epochs,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from pipeline.config import Transfer
 from pipeline.data import Card
 from pipeline.experiments.names import TRANSFER_SETTING
 from pipeline.training.names import METRICS
@@ -16,6 +17,8 @@ if TYPE_CHECKING:  # it imports torch, which those who only read the tables need
     from pipeline.experiments.transfer.networks import TransferNetwork
 
 KEY = [*TRANSFER_SETTING, "seed"]
+OF_EXPERIMENT = ["task_a", "task_b", "task_a_inputs", "reuse_from", "unfrozen_learning_rate"]
+"""Columns that say what an experiment's networks have in common; tasks as the names of their classes."""
 
 
 class TransferResults(NamedTuple):
@@ -24,7 +27,7 @@ class TransferResults(NamedTuple):
     transfer: pd.DataFrame
     """One row per network: ``experiment``, ``task``, ``method`` (scratch, reuse), ``labels``, ``reused`` (hidden layers
     taken from A), ``unfrozen`` (of these), ``seed``, ``status``, ``epochs``, and the final scores; a network that
-    diverged guesses."""
+    diverged guesses. And what the experiment has for all its networks: `OF_EXPERIMENT`."""
     transfer_history: pd.DataFrame
     """One row per network and finished epoch."""
 
@@ -39,24 +42,32 @@ def load_transfer(folder: Path) -> TransferResults:
 
 
 def tabulate(
-    experiments: Mapping[str, "Mapping[TransferNetwork, Outcome]"], cards: Mapping[str, Mapping[str, Card]]
+    experiments: Mapping[str, "Mapping[TransferNetwork, Outcome]"],
+    cards: Mapping[str, Mapping[str, Card]],
+    asked: Mapping[str, Transfer],
 ) -> TransferResults:
     """Return the tables of some experiments' networks.
 
     Args:
         experiments: what the networks came to, by experiment.
         cards: of the data, by experiment and task.
+        asked: the experiments, as ``params.yaml`` has them.
     """
     rows, histories = [], []
     for name, trained in experiments.items():
+        common = [_words(getattr(asked[name], column)) for column in OF_EXPERIMENT]
         for network in sorted(trained):
             outcome = trained[network]
             key = [name, network.task, network.method, *network[1:]]
             status = "trained" if outcome.alive else "diverged"
             scores = final_scores(outcome, cards[name][network.task])
-            rows.append([*key, status, outcome.epochs, *scores.values()])
+            rows.append([*key, status, outcome.epochs, *scores.values(), *common])
             histories += [[*key, epoch, *map(float, row)] for epoch, row in enumerate(outcome.history, 1)]
     return TransferResults(
-        pd.DataFrame(rows, columns=[*KEY, "status", "epochs", *SCORES]),
+        pd.DataFrame(rows, columns=[*KEY, "status", "epochs", *SCORES, *OF_EXPERIMENT]),
         pd.DataFrame(histories, columns=[*KEY, "epoch", *METRICS]),
     )
+
+
+def _words(value: object) -> object:
+    return ", ".join(value) if isinstance(value, tuple) else value

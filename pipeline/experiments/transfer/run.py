@@ -40,7 +40,7 @@ def run_transfer(
         for name, transfer in sorted(experiments.items())
     }
     cards = {name: {task: data.card for task, data in one.tasks.items()} for name, one in own.items()}
-    return tabulate({name: one.run() for name, one in own.items()}, cards)
+    return tabulate({name: one.run() for name, one in own.items()}, cards, experiments)
 
 
 class Experiment:
@@ -50,16 +50,18 @@ class Experiment:
         self, title: str, params: Params, dataset: Dataset, transfer: Transfer, store: NetworkStore | None
     ) -> None:
         self.title, self.params, self.transfer, self.store = title, params, transfer, store
-        self.tasks = {"A": Task(dataset, transfer.task_a), "B": Task(dataset, transfer.task_b)}
+        self.tasks = {
+            "A": Task(dataset, transfer.task_a, permuted=transfer.task_a_inputs == "permuted"),
+            "B": Task(dataset, transfer.task_b),
+        }
         device = device_name(params.compute)
         of_a = networks_of_a(transfer, self.tasks["A"].card.samples["train"])
         self.donors = {
-            network.seed: transfer_recipe(network, transfer, params, self.tasks["A"].card, device, {})
-            for network in of_a
+            network.seed: transfer_recipe(network, transfer, self.tasks["A"].card, device, {}) for network in of_a
         }
         self.of_a: dict[TransferNetwork, Recipe] = {network: self.donors[network.seed] for network in of_a}
         self.of_b: dict[TransferNetwork, Recipe] = {
-            network: transfer_recipe(network, transfer, params, self.tasks["B"].card, device, self.donors)
+            network: transfer_recipe(network, transfer, self.tasks["B"].card, device, self.donors)
             for network in networks_of_b(transfer)
         }
 

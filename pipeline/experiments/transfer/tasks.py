@@ -19,10 +19,13 @@ class Task(Dataset):
     Args:
         whole: all samples.
         classes: which.
+        permuted: whether their features stand in another order, drawn once: as many of them, with the same values, and
+            nothing next to what it was next to.
     """
 
-    def __init__(self, whole: Dataset, classes: Sequence[str]) -> None:
+    def __init__(self, whole: Dataset, classes: Sequence[str], permuted: bool = False) -> None:
         self.whole = whole
+        self.order = np.random.default_rng(0).permutation(whole.card.features) if permuted else None
         chosen = [whole.card.classes.index(name) for name in classes]
         self.number = np.full(len(whole.card.classes), -1)
         self.number[chosen] = np.arange(len(chosen))
@@ -31,7 +34,7 @@ class Task(Dataset):
             "classes": tuple(classes),
             "class_counts": counts,
             "samples": {part: sum(of) for part, of in counts.items()},
-            "sha256": hashlib.sha256(json.dumps([whole.card.sha256, *classes]).encode()).hexdigest(),
+            "sha256": hashlib.sha256(json.dumps([whole.card.sha256, *classes, permuted]).encode()).hexdigest(),
         }
         super().__init__(whole.features, whole.labels, whole.places, whole.card.model_copy(update=about))
 
@@ -43,7 +46,8 @@ class Task(Dataset):
 
     def _chosen(self, part: Part) -> Part:
         labels = self.number[part.y]
-        return Part(part.x[labels >= 0], labels[labels >= 0])
+        x = part.x if self.order is None else part.x[:, self.order]
+        return Part(x[labels >= 0], labels[labels >= 0])
 
 
 def check_tasks(key: str, transfer: Transfer, dataset: Dataset) -> None:

@@ -1,0 +1,48 @@
+"""Trains what a ledger is about, outside of `dvc repro`: on other seeds, on more of them, or every study there is."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.config import Params
+from pipeline.data import Dataset
+from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables, samples_tested
+from pipeline.experiments.transfer.run import run_transfer
+from pipeline.training.store import NetworkStore
+from pipeline.training.study import train_networks
+
+
+def gather(params: Params, dataset_of: Callable[[str], Dataset], probes: Probes | None) -> Evidence:
+    """Train every study that ``run`` names, and its transfer experiments; return what the claims are tested on.
+
+    What was trained before is in the network store, and an interrupted run goes on from there.
+
+    Args:
+        params: all parameters.
+        dataset_of: returns a study's prepared data.
+        probes: the small experiments' tables.
+
+    Raises:
+        DataError: a study's data are not there.
+        ParamsError: a study does not fit its data.
+    """
+    store, studies = NetworkStore(), {}
+    for name in params.run:
+        study, dataset = params.study(name), dataset_of(name)
+        results = train_networks(name, study, params, dataset, study.networks(), store)
+        transfer = run_transfer(name, params, dataset, params.transfer.get(name, {}), store)
+        studies[name] = StudyTables(
+            study, results.networks, results.history, results.hits, results.layers, results.timings, *transfer,
+            samples_tested(dataset, results.networks["seed"].unique()),
+        )  # fmt: skip
+    return Evidence(studies, probes)
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the claims whose verdicts differ, with both; those that either ledger lacks are left out.
+
+    Args:
+        before: a ledger, see `pipeline.evaluation.claims.ledger.as_metrics`.
+        after: another.
+    """
+    both = {name: (entry["verdict"], after[name]["verdict"]) for name, entry in before.items() if name in after}
+    return {name: verdicts for name, verdicts in both.items() if verdicts[0] != verdicts[1]}

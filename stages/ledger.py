@@ -1,0 +1,93 @@
+"""The full ledger: every study of params.yaml, in an hour or two. Usage: ``python -m stages.ledger [STUDY …]``.
+
+An interrupted run goes on from the networks that are kept. Results of `dvc repro` stay as they are.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from pipeline.config import Params, load_params
+from pipeline.data.prepare import prepare
+from pipeline.errors import DataError, ParamsError, did_you_mean
+from pipeline.evaluation.claims.entries import CLAIMS
+from pipeline.evaluation.claims.evidence import Evidence
+from pipeline.evaluation.claims.ledger import as_effects, as_metrics, as_table, keep_ledger
+from pipeline.evaluation.golden import FULL_LEDGER
+from pipeline.evaluation.rerun import gather
+from pipeline.report.full import render_ledger
+from pipeline.strict_json import save_json
+from stages import REPORT, run
+from stages.claims import load_ledger, load_probes
+
+SMALL = "mini"
+"""The study that is for trying things out."""
+SEEDS = 20
+"""That every study has at least, but for those that are large: their second look at the data."""
+LARGE = {"recurrent", "digits_very_deep", "fashion", "fashion_notebook", "fashion_deep"}
+PAGE = Path("docs/results/ledger.md")
+
+
+def main(*names: str) -> None:
+    """Write ``golden/ledger.json``, ``docs/results/ledger.md`` from it, and the parts and effects to ``report/full``.
+
+    With names of studies, the ledger over these alone is written to ``report/full``, and nothing is kept.
+    """
+    params = load_params()
+    for name in names:
+        if name not in params.studies:
+            raise ParamsError(f"{name!r} is not a study of params.yaml{did_you_mean(name, params.studies)}")
+    datasets = cache(lambda name: prepare(params.study(name).data))
+    wanted = names or [name for name in params.studies if name != SMALL]
+    left_out = {name: error for name in wanted if (error := _reason(datasets, name))}
+    for name, error in left_out.items():
+        print(f"warning: {name} is left out: {error}")
+    studies = tuple(name for name in wanted if name not in left_out)
+    probes = load_probes()
+    params = params.with_seeds(SEEDS, {*studies} - LARGE).model_copy(update={"run": studies})
+    evidence = gather(params, datasets, probes)
+    ledger = keep_ledger(CLAIMS, evidence)
+    folder = REPORT / "full"
+    folder.mkdir(parents=True, exist_ok=True)
+    table = as_table(ledger)
+    table.to_parquet(folder / "findings.parquet", index=False)
+    as_effects(ledger).to_parquet(folder / "effects.parquet", index=False)
+    kept = {
+        "run": about(params, evidence, studies, sorted(left_out)),
+        "claims": as_metrics(ledger),
+        "quick": {name: entry["verdict"] for name, entry in load_ledger().items()},
+        "parts": table[["claim", "part", "name", "speaks"]].to_numpy().tolist(),
+    }
+    save_json(kept, folder / "ledger.json")
+    if not names:
+        save_json(kept, FULL_LEDGER)
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
+        PAGE.write_text(render_ledger(json.loads(FULL_LEDGER.read_text(encoding="utf-8"))), encoding="utf-8")
+        print(f"{PAGE} and {FULL_LEDGER} are written")
+    for entry in ledger:
+        print(f"{entry.claim.id}: {entry.verdict}")
+
+
+def about(params: Params, evidence: Evidence, studies: Sequence[str], left_out: Sequence[str]) -> dict[str, object]:
+    """Return what the run was."""
+    return {
+        "base_seed": params.base_seed,
+        "studies": list(studies),
+        "left_out": list(left_out),
+        "datasets": sorted({tables.dataset for tables in evidence.studies.values()}),
+        "networks": sum(len(tables.networks) + len(tables.transfer) for tables in evidence.studies.values()),
+    }
+
+
+def _reason(datasets: object, name: str) -> str | None:
+    """Return why a study's data are not there; ``None`` where they are."""
+    try:
+        datasets(name)  # type: ignore[operator]
+    except DataError as error:
+        return str(error)
+    return None
+
+
+if __name__ == "__main__":
+    run(main)

@@ -4,11 +4,12 @@ An interrupted run goes on from the networks that are kept. Results of `dvc repr
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 from pipeline.config import Params, load_params
+from pipeline.data import Dataset
 from pipeline.data.prepare import prepare
 from pipeline.errors import DataError, ParamsError, did_you_mean
 from pipeline.evaluation.claims.entries import CLAIMS
@@ -80,10 +81,10 @@ def about(params: Params, evidence: Evidence, studies: Sequence[str], left_out: 
     }
 
 
-def _reason(datasets: object, name: str) -> str | None:
+def _reason(datasets: Callable[[str], Dataset], name: str) -> str | None:
     """Return why a study's data are not there; ``None`` where they are."""
     try:
-        datasets(name)  # type: ignore[operator]
+        datasets(name)
     except DataError as error:
         return str(error)
     return None

@@ -9,7 +9,7 @@ from pipeline import data
 from pipeline.config import load_params
 from pipeline.errors import ParamsError, did_you_mean
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.ledger import FIRST_LOOK, Entry, as_metrics, keep_ledger
+from pipeline.evaluation.claims.ledger import CONFIDENCE, FIRST_LOOK, Entry, as_metrics, keep_ledger
 from pipeline.evaluation.rerun import gather
 from pipeline.strict_json import save_json
 from stages import PREPARED, REPORT, run
@@ -65,7 +65,7 @@ def asked(*words: str) -> tuple[str, int]:
 
 def told(entry: Entry) -> str:
     """Return what a claim has come to, in words."""
-    effect, low, high = entry.parts[0].pooled.estimate.interval(0.95)
+    effect, low, high = entry.parts[0].pooled.estimate.interval(CONFIDENCE)
     more = "" if entry.needed is None else f"; about {entry.needed:,} would tell"
     return f"{entry.verdict}, {effect:+.3g} [{low:+.3g}, {high:+.3g}] {entry.claim.unit}{more}"
 

@@ -27,6 +27,7 @@ from pipeline.evaluation.claims.ledger import (
     surprises,
 )
 from pipeline.evaluation.claims.questions import activations_differ
+from pipeline.evaluation.claims.transfer import upper_layers_matter_less
 from pipeline.evaluation.estimates import of_replicates, of_samples
 from pipeline.experiments.probes import (
     COSTS,
@@ -440,6 +441,13 @@ def test_claims_about_layers_need_no_epoch_in_particular(mini, epochs: list[int]
     layers = pd.concat([layers.assign(epoch=epoch) for epoch in epochs]) if epochs else layers.iloc[:0]
     ledger = keep_ledger(CLAIMS, Evidence({"deep": replace(tables, layers=layers)}))
     assert len(ledger) == len(CLAIMS)
+
+
+@pytest.mark.parametrize(("reused", "expected"), [((1, 3), [2.0, 2.0]), ((2,), [])])
+def test_upper_layers_are_compared_where_several_numbers_of_layers_are_reused(reused, expected) -> None:
+    rows = [(layers, 0, seed, 0.9 - layers / 100) for layers in reused for seed in (0, 1)]
+    group = pd.DataFrame(rows, columns=["reused", "unfrozen", "seed", "test_accuracy"])
+    assert upper_layers_matter_less(group).tolist() == pytest.approx(expected)
 
 
 def test_what_the_literature_did_not_expect_is_surprising() -> None:

@@ -1,7 +1,5 @@
 """Claims on large networks: that they over-fit, and that they are slow."""
 
-import numpy as np
-
 from pipeline.evaluation.claims.comparison import Comparison
 from pipeline.evaluation.claims.evidence import Evidence
 from pipeline.evaluation.claims.ledger import Claim
@@ -33,15 +31,12 @@ def large_networks_are_slow(evidence: Evidence) -> Findings:
 
 def large_networks_take_time(evidence: Evidence) -> Findings:
     """Ln of the seconds to the target: the largest networks less the smallest ones, of those that arrive."""
-    yield from _smallest_less_largest(evidence, "seconds", -1.0)
+    yield from _smallest_less_largest(evidence, "wait", -1.0)
 
 
 def _smallest_less_largest(evidence: Evidence, metric: str, scale: float) -> Findings:
     for name, tables in evidence.studies.items():
         chosen = tables.chosen
-        if metric == "seconds":
-            with np.errstate(divide="ignore"):
-                chosen = chosen.assign(seconds=np.log(chosen["seconds"].replace(np.inf, np.nan)))
         levels = AXIS["hidden"].sorted(chosen["hidden"])
         if len(levels) > 1 and set(chosen["architecture"]) == {"mlp"}:
             size = "depth" if len(widths_of(levels[0])) < len(widths_of(levels[-1])) else "width"

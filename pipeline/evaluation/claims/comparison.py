@@ -44,24 +44,27 @@ class Comparison(NamedTuple):
 
     def effects(self, table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.Series]]:
         """Yield where, and the differences by seed: in each the mean over all pairs."""
-        rows = held(table, self.at, (self.axis, *self.by))
-        for levels, group in rows.groupby(list(self.by), sort=True) if self.by else [((), rows)]:
-            yield dict(zip(self.by, levels, strict=True)), self.of(group)
+        for where, rows in self._places(table):
+            yield where, self.of(rows)
 
     def contrasts(self, table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.Series]]:
         """Yield where, and what each network counts for, by the table's index.
 
         A seed's difference is the sum of its networks' scores times what they count for.
         """
-        rows = held(table, self.at, (self.axis, *self.by))
-        for levels, group in rows.groupby(list(self.by), sort=True) if self.by else [((), rows)]:
-            first, second, on = self._sides(group)
-            yield dict(zip(self.by, levels, strict=True)), contrast(first, second, on)
+        for where, rows in self._places(table):
+            yield where, contrast(*self._sides(rows))
 
     def of(self, rows: pd.DataFrame) -> pd.Series:
         """Return the differences by seed of rows that are held already."""
         first, second, on = self._sides(rows)
         return paired(first, second, self.metric, on)
+
+    def _places(self, table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+        """Yield where, and the rows that are compared there."""
+        rows = held(table, self.at, (self.axis, *self.by))
+        for levels, group in rows.groupby(list(self.by), sort=True) if self.by else [((), rows)]:
+            yield dict(zip(self.by, levels, strict=True)), group
 
     def _sides(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
         """Return the rows of both levels, and the columns that make pairs of them."""

@@ -25,6 +25,8 @@ from pipeline.evaluation.claims.questions import (
 )
 from pipeline.grid import AXES
 
+LECUN = "lecun_normal"
+"""Whose weights SELU asks for."""
 KINKED, SMOOTH = ("relu", "leaky_relu"), ("gelu", "swish", "mish")
 SMOOTH_AT_ZERO = ("elu", *SMOOTH)
 BREAKING = ("l1", "l2", "max_norm", "dropout")
@@ -51,10 +53,8 @@ def elu_lives(evidence: Evidence) -> Findings:
 def elu_arrives_sooner(evidence: Evidence) -> Findings:
     """Ln of the seconds to the target: the other's less ELU's, of pairs that both arrive."""
     for name, tables in evidence.shapes:
-        with np.errstate(divide="ignore"):
-            timed = tables.chosen.assign(wait=np.log(tables.chosen["seconds"].replace(np.inf, np.nan)))
         for other in ("relu", "leaky_relu", "prelu"):
-            for where, effects in Comparison("activation", other, "elu", "wait", by=BY_NORM).effects(timed):
+            for where, effects in Comparison("activation", other, "elu", "wait", by=BY_NORM).effects(tables.chosen):
                 yield in_study(name, tables, effects, **where, compared=f"{other} − elu")
 
 
@@ -63,12 +63,8 @@ def smooth_learns_faster(evidence: Evidence) -> Findings:
     for name, tables in evidence.shapes:
         chosen = held(tables.chosen, {}, BY_NORM)
         for norm, group in chosen.groupby("normalization"):
-            others = [axis for axis in AXES if axis not in ("activation", "learning_rate")]
-            smooth, kinked = (
-                group[group["activation"].isin(kind)].groupby([*others, "seed"])[["profile"]].mean().reset_index()
-                for kind in (SMOOTH, KINKED)
-            )
-            yield of_scores(name, tables, 100 * paired(smooth, kinked, "profile", on=others), normalization=norm)
+            effects = 100 * kinds_differ(group, SMOOTH, KINKED, "profile")
+            yield of_scores(name, tables, effects, normalization=norm)
 
 
 def kinks_make_it_bounce(evidence: Evidence) -> Findings:
@@ -78,12 +74,18 @@ def kinks_make_it_bounce(evidence: Evidence) -> Findings:
         with np.errstate(divide="ignore"):
             own = own.assign(bounce=np.log(own["bounce"].where(own["bounce"] > 0)))
         for rate, group in own.groupby("learning_rate"):
-            others = [axis for axis in AXES if axis not in ("activation", "learning_rate")]
-            kinked, smooth = (
-                group[group["activation"].isin(kind)].groupby([*others, "seed"])[["bounce"]].mean().reset_index()
-                for kind in (KINKED, SMOOTH_AT_ZERO)
-            )
-            yield in_study(name, tables, paired(kinked, smooth, "bounce", on=others), learning_rate=f"{rate:g}")
+            effects = kinds_differ(group, KINKED, SMOOTH_AT_ZERO, "bounce")
+            yield in_study(name, tables, effects, learning_rate=f"{rate:g}")
+
+
+def kinds_differ(table: pd.DataFrame, first: tuple[str, ...], second: tuple[str, ...], column: str) -> pd.Series:
+    """Return by seed: the mean over some activations less that over others, of networks alike in all else."""
+    others = [axis for axis in AXES if axis not in ("activation", "learning_rate")]
+    one, other = (
+        table[table["activation"].isin(kind)].groupby([*others, "seed"])[[column]].mean().reset_index()
+        for kind in (first, second)
+    )
+    return paired(one, other, column, on=others)
 
 
 def selu_worst_layer(tables: StudyTables, epoch: int | str = 0, **setting: str) -> pd.Series:
@@ -102,7 +104,7 @@ def selu_normalises(evidence: Evidence) -> Findings:
     """0.5 less the worst layer's distance from mean 0 and sd 1."""
     for name, tables in evidence.shapes:
         for epoch, when in MOMENTS:
-            worst = selu_worst_layer(tables, epoch, initializer="lecun_normal")
+            worst = selu_worst_layer(tables, epoch, initializer=LECUN)
             yield in_study(name, tables, 0.5 - worst, when=when)
 
 
@@ -113,9 +115,6 @@ def selu_goes_on_normalising(evidence: Evidence) -> Findings:
         own = held(hidden.merge(tables.chosen[tables.key], on=tables.key), {"activation": "selu", "initializer": LECUN})
         for epoch, group in own.groupby("epoch"):
             yield in_study(name, tables, 0.5 - worst_layer(group), epoch=epoch)
-
-
-LECUN = "lecun_normal"
 
 
 def selu_needs_its_conditions(evidence: Evidence) -> Findings:

@@ -7,16 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.config import Study
 from pipeline.config.data import StratifiedSplit, dataset_name
 from pipeline.data.dataset import Dataset, Indices
 from pipeline.evaluation.cells import SETTING, select_learning_rate
+from pipeline.evaluation.levels import THRESHOLD
 from pipeline.evaluation.statistics import Scores
+from pipeline.evaluation.tested import unpacked
 from pipeline.grid import AXES, AXIS, widths_of
 
-TARGET = 0.9
-"""Of the best setting's mean validation accuracy: what networks are timed to."""
 SLOWEST = 4.0
 """How many times as long as the fastest counts as never, as in AlgoPerf (Dahl et al. 2023, section 4.4)."""
 
@@ -69,18 +70,19 @@ class StudyTables:
     def chosen(self) -> pd.DataFrame:
         """The networks at each setting's best learning rate.
 
-        With ``needed``, the epochs until they came to the target, infinite where they never did; ``seconds``, until
-        then; ``profile``, see `profile`; ``gap``, training less test accuracy.
+        With ``wait``, ln of the seconds until they came to `THRESHOLD` of the best setting's accuracy, NaN where they
+        never did; ``profile``, of the epochs until then; ``gap``, training less test accuracy.
         """
         chosen = select_learning_rate(self.networks, "best")
         rows = pd.MultiIndex.from_frame(chosen[self.key])
         curves = self.history.pivot_table(index=self.key, columns="epoch", values="val_accuracy", dropna=False)
-        target = TARGET * chosen.groupby(SETTING)["val_accuracy"].mean().max()
+        target = THRESHOLD * chosen.groupby(SETTING)["val_accuracy"].mean().max()
         needed = epochs_needed(curves.reindex(rows).to_numpy(np.float64), target)
         seconds = self.timings.set_index(self.key)["seconds"].reindex(rows).to_numpy()
+        with np.errstate(divide="ignore"):
+            wait = np.log(needed * seconds / chosen["epochs"].clip(lower=1).to_numpy())
         return chosen.assign(
-            needed=needed,
-            seconds=needed * seconds / chosen["epochs"].clip(lower=1).to_numpy(),
+            wait=np.where(wait == np.inf, np.nan, wait),
             profile=profile(pd.Series(needed, chosen.index), chosen["seed"]),
             gap=chosen["train_accuracy"] - chosen["test_accuracy"],
         )
@@ -102,16 +104,34 @@ class StudyTables:
         """
         if not self.tested:
             return None
-        own = self.chosen.loc[weights.index]
-        packed = own[self.key].merge(self.hits, on=self.key, how="left")["hits"]
-        count = len(next(iter(self.tested.values())))
-        hits = np.unpackbits(np.array([np.frombuffer(one, np.uint8) for one in packed]), axis=1, count=count)
-        seeds = np.sort(own["seed"].unique())
-        table = np.full((len(seeds), 1 + max(int(ids.max()) for ids in self.tested.values())), np.nan)
-        for row, seed in enumerate(seeds):
-            mine = (own["seed"] == seed).to_numpy()
-            table[row, self.tested[seed]] = weights.to_numpy()[mine] @ hits[mine]
+        seeds, own = self.chosen["seed"].loc[weights.index].to_numpy(), weights.to_numpy()
+        hits = self._right[self.chosen.index.get_indexer(weights.index)]
+        rows = np.unique(seeds)
+        table = np.full((len(rows), 1 + max(int(ids.max()) for ids in self.tested.values())), np.nan)
+        for row, seed in zip(table, rows, strict=True):
+            row[self.tested[seed]] = own[seeds == seed] @ hits[seeds == seed]
         return table
+
+    @cached_property
+    def _right(self) -> NDArray[np.uint8]:
+        """``[network, place]``: which places of its test part each of the chosen networks gets right."""
+        packed = self.chosen[self.key].merge(self.hits, on=self.key, how="left")["hits"]
+        return unpacked(packed, len(next(iter(self.tested.values()))))
+
+    @cached_property
+    def of_task_b(self) -> pd.DataFrame:
+        """The networks of the transfer experiments' task B, with ``profile``: those of one seed and task race."""
+        of_b, curves = (table[table["task"] == "B"] for table in (self.transfer, self.transfer_history))
+        race, setting = ["experiment", "labels"], ["reused", "unfrozen"]
+        key = [*race, *setting, "seed"]
+        table = curves.pivot_table(index=key, columns="epoch", values="val_accuracy", dropna=False)
+        rows = table.reindex(pd.MultiIndex.from_frame(of_b[key])).to_numpy(np.float64)
+        means = of_b.groupby([*race, *setting])["val_accuracy"].mean()
+        best = means.groupby(race).max().rename("best")
+        targets = THRESHOLD * of_b.join(best, on=race)["best"].to_numpy()
+        needed = pd.Series(epochs_needed(rows, targets), of_b.index)
+        races = of_b["experiment"] + of_b["labels"].astype(str) + of_b["seed"].astype(str)
+        return of_b.assign(profile=profile(needed, races))
 
     def hidden(self, epoch: int | str, every_rate: bool = False) -> pd.DataFrame:
         """Return the hidden layers' health, at each setting's best learning rate or at every one.

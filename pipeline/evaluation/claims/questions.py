@@ -4,7 +4,7 @@ A test yields findings whose effects are above 0 where the data side with the cl
 are those of the test part, at each setting's best learning rate by validation.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -143,7 +143,8 @@ def pairs_differ(
     pairs: Sequence[tuple[object, object]],
     metric: str = "test_accuracy",
     by: tuple[str, ...] = (),
-    **how: object,
+    at: Mapping[str, object] = {},
+    deep: bool = False,
 ) -> Test:
     """Return a test of some pairs of an axis's levels, the first less the second, each in a place of its own.
 
@@ -152,16 +153,12 @@ def pairs_differ(
         pairs: of levels.
         metric: a score.
         by: columns, each level of which is a place.
-        how: ``at``, levels of other axes; more as in `compared`.
+        at: levels of other axes.
+        deep: in deep networks alone.
     """
-    at = how.pop("at", {})
     return together(
         *(
-            compared(
-                Comparison(axis, first, second, metric, at, by),  # type: ignore[arg-type]
-                **how,  # type: ignore[arg-type]
-                compared=f"{first} − {second}",
-            )
+            compared(Comparison(axis, first, second, metric, at, by), deep, compared=f"{first} − {second}")
             for first, second in pairs
         )
     )

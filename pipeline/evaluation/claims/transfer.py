@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.claims.comparison import paired
-from pipeline.evaluation.claims.evidence import TARGET, Evidence, StudyTables, epochs_needed, profile
+from pipeline.evaluation.claims.evidence import Evidence, StudyTables
 from pipeline.evaluation.claims.ledger import Claim, Finding, finding
 from pipeline.evaluation.claims.questions import FIVE_POINTS, HALF_A_POINT, Findings, Test, found
+from pipeline.experiments.transfer.results import OF_EXPERIMENT
 
 TRANSFERS = ("digits", "digits_transfer", "fashion_notebook")
 SETTING = ["reused", "unfrozen"]
-KEY = ["experiment", "labels", *SETTING, "seed"]
-ALIKE = ["task_a", "task_b", "task_a_inputs", "reuse_from", "unfrozen_learning_rate"]
-"""What experiments have in common that a claim compares, but for one."""
 
 Effects = Callable[[pd.DataFrame], pd.Series]
 """Takes the networks of task B of one experiment and number of labels; returns effects by seed."""
@@ -44,16 +41,17 @@ def between_experiments(column: str, first: object, second: object, metric: str 
 
     def test(evidence: Evidence) -> Findings:
         for name, tables in _with_transfer(evidence):
-            of_b = networks_of_b(tables)
-            others = [other for other in ALIKE if other != column]
-            for key, group in of_b[of_b["reused"] > 0].groupby([*others, "labels"], sort=True):
+            reusing = tables.of_task_b[tables.of_task_b["reused"] > 0]
+            alike = [*(other for other in OF_EXPERIMENT if other != column), "labels"]
+            for key, group in reusing.groupby(alike, sort=True):
                 levels = sorted({*group[column]})
                 one, other = levels[0] if first is None else first, levels[-1] if second is None else second
                 if one != other and {one, other} <= {*levels}:
                     group = group[thawed_as_asked(group, column)]
                     mine, theirs = (group[group[column] == level] for level in (one, other))
                     effects = 100 * paired(mine, theirs, metric, on=SETTING)
-                    yield in_task(name, tables, effects, task_b=key[1 if column != "task_a" else 0], labels=key[-1])
+                    place = dict(zip(alike, key, strict=True))
+                    yield in_task(name, tables, effects, task_b=place["task_b"], labels=place["labels"])
 
     return found(test)
 
@@ -90,8 +88,11 @@ def saves_epochs(group: pd.DataFrame) -> pd.Series:
 def upper_layers_matter_less(group: pd.DataFrame) -> pd.Series:
     """Accuracy with the lowest layer reused and frozen, less that with all of them."""
     frozen = group[(group["reused"] > 0) & (group["unfrozen"] == 0)]
-    fewest, most = (frozen[frozen["reused"] == layers] for layers in (frozen["reused"].min(), frozen["reused"].max()))
-    return 100 * paired(fewest, most, "test_accuracy", on=()) if fewest is not most else pd.Series(dtype=float)
+    fewest, most = frozen["reused"].min(), frozen["reused"].max()
+    if not fewest < most:
+        return pd.Series(dtype=float)
+    few, all_of_them = (frozen[frozen["reused"] == layers] for layers in (fewest, most))
+    return 100 * paired(few, all_of_them, "test_accuracy", on=())
 
 
 def unfreezing_helps(group: pd.DataFrame) -> pd.Series:
@@ -117,24 +118,9 @@ def in_task(name: str, tables: StudyTables, effects: pd.Series, **where: object)
     return finding(name, tables.dataset, tables.overlap, effects, where)
 
 
-def networks_of_b(tables: StudyTables) -> pd.DataFrame:
-    """Return task B's networks, with ``profile``: the speed to the target, `TARGET` of the best setting's accuracy."""
-    of_b = tables.transfer[tables.transfer["task"] == "B"]
-    curves = tables.transfer_history[tables.transfer_history["task"] == "B"]
-    table = curves.pivot_table(index=KEY, columns="epoch", values="val_accuracy", dropna=False)
-    rows = table.reindex(pd.MultiIndex.from_frame(of_b[KEY])).to_numpy(np.float64)
-    means = of_b.groupby(["experiment", "labels", *SETTING])["val_accuracy"].mean().reset_index()
-    best = means.groupby(["experiment", "labels"])["val_accuracy"].max().rename("best")
-    targets = TARGET * of_b.join(best, on=["experiment", "labels"])["best"].to_numpy()
-    needed = pd.Series(epochs_needed(rows, targets), of_b.index)
-    races = of_b["experiment"] + of_b["labels"].astype(str) + of_b["seed"].astype(str)
-    return of_b.assign(profile=profile(needed, races))
-
-
 def by_labels(tables: StudyTables) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
     """Yield where, and task B's networks, by experiment and number of labels, where any layer is reused."""
-    of_b = networks_of_b(tables)
-    for place, group in of_b.groupby(["experiment", "labels"], sort=True):
+    for place, group in tables.of_task_b.groupby(["experiment", "labels"], sort=True):
         if (group["reused"] > 0).any():
             yield dict(zip(("experiment", "labels"), place, strict=True)), group
 

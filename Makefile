@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift replicate resolve ledger golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format deps axes pins nightly
+.PHONY: help repro verify drift replicate resolve ledger golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -61,9 +61,6 @@ lint: $(VENV)/installed-dev ## ruff, mypy strict, import-linter, the schema of t
 	mypy
 	lint-imports
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-
-deps: $(VENV)/installed ## Write into dvc.yaml the code that each stage depends on
-	@python -m pipeline.closure
 
 axes: $(VENV)/installed ## Write docs/axes: every axis and level that a grid may name
 	@python -m stages.axes

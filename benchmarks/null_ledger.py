@@ -17,7 +17,7 @@ import pandas as pd
 
 from pipeline.config import load_params, load_study
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.evidence import Evidence, StudyTables
+from pipeline.evaluation.claims.evidence import BY_SHAPE, Evidence, StudyTables
 from pipeline.evaluation.claims.ledger import Claim, Entry, keep_ledger
 from pipeline.grid import AXES
 from pipeline.strict_json import save_json
@@ -33,19 +33,26 @@ NOT_DEALT = {
 
 def dealt(tables: StudyTables, generator: np.random.Generator) -> StudyTables:
     """Return a study's tables with the settings of its networks dealt out anew, within each shape and seed."""
-    key, networks = tables.key, tables.networks
-    place = np.arange(len(networks))
-    for group in networks.groupby(["hidden", "seed", "tuned"]).indices.values():
-        place[group] = generator.permutation(group)
-    new = networks[list(AXES)].iloc[place].reset_index(drop=True).add_prefix("new_")
-    names = networks[key].reset_index(drop=True).join(new)
+    key = tables.key
 
-    def renamed(table: pd.DataFrame) -> pd.DataFrame:
-        own = table.merge(names, on=key).drop(columns=list(AXES))
+    def names(networks: pd.DataFrame, alike: list[str]) -> pd.DataFrame:
+        place = np.arange(len(networks))
+        for group in networks.groupby(alike).indices.values():
+            place[group] = generator.permutation(group)
+        new = networks[list(AXES)].iloc[place].reset_index(drop=True).add_prefix("new_")
+        return networks[key].reset_index(drop=True).join(new)
+
+    def renamed(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+        own = table.merge(new, on=key).drop(columns=list(AXES))
         return own.rename(columns={f"new_{axis}": axis for axis in AXES})[table.columns]
 
-    of_networks = ("networks", "history", "hits", "layers", "timings")
-    return replace(tables, **{name: renamed(getattr(tables, name)) for name in of_networks})
+    compared = names(tables.networks, ["hidden", "seed", "tuned"])
+    found = {name: renamed(getattr(tables, name), compared) for name in BY_SHAPE if name != "tuning_layers"}
+    layers = tables.tuning_layers
+    if len(layers):
+        chose = names(layers[key].drop_duplicates(), ["hidden", "seed", "learning_rate"])
+        found["tuning_layers"] = renamed(layers, chose)
+    return replace(tables, **found)
 
 
 def compared(claims: tuple[Claim, ...] = CLAIMS) -> list[Claim]:

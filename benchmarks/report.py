@@ -1,7 +1,7 @@
 """Keeps what the benchmarks measure, and renders what the documentation shows of it, from the newest result files.
 
-Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md``, ``docs/performance.md`` and
-``docs/theory.md``, and the charts ``docs/speed.svg`` and ``docs/cost.svg``.
+Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md``, ``docs/performance.md``,
+``docs/claims.md`` and ``docs/theory.md``, and the charts ``docs/speed.svg`` and ``docs/cost.svg``.
 """
 
 import json
@@ -23,6 +23,7 @@ from pipeline.strict_json import save_json
 
 RESULTS = Path(__file__).parent / "results"
 README, DOC, THEORY = ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "theory.md"
+CLAIMS = ROOT / "docs" / "claims.md"
 CHART, COST_CHART = ROOT / "docs" / "speed.svg", ROOT / "docs" / "cost.svg"
 LABELS = {
     "ours": "ours",
@@ -145,6 +146,26 @@ def _default(content: Content) -> str:
         f"After installation, `make repro` took {run['seconds']:.0f} s on {content['cores']} cores of an "
         f"{content['processor']}, {training:.0f} s of them training, and {run['mebibytes'] / 1024:.1f} GiB of memory; "
         f"a second one, with nothing to do, took {run['again']:.0f} s.\n"
+    )
+
+
+def render_replications() -> None:
+    """Write how far ledgers on other seeds agree."""
+    content = newest("replications")
+    pairs = content["pairs"]
+    open_ones = [sum("inconclusive" in both for both in pair["changed"].values()) for pair in pairs]
+    others = [len(pair["changed"]) - count for pair, count in zip(pairs, open_ones, strict=True)]
+    names = sorted({name for pair in pairs for name in pair["changed"]})
+    effects, beyond = (sum(pair[name] for pair in pairs) for name in ("effects", "beyond"))
+    replace(
+        CLAIMS,
+        "replications",
+        f"The default run with {len(content['base_seeds'])} base seeds ({', '.join(content['base_seeds'])}; "
+        f"{content['date']}): of the {content['claims']} claims that it tests, two runs differ in "
+        f"{statistics.mean(others):.1f} verdicts on average, at most {max(others)}, and in "
+        f"{statistics.mean(open_ones):.1f} more, at most {max(open_ones)}, that are inconclusive in one of them. Those "
+        f"that ever differ are {', '.join(f'`{name}`' for name in names)}. Of {effects:,} effects, "
+        f"{beyond / effects:.0%} differ between two runs by more than their 95 % intervals allow.\n",
     )
 
 

@@ -1,7 +1,7 @@
 """The files that determine what a stage makes: its script, all that it imports, and the data files that those name.
 
-``dvc.yaml`` lists them for each stage (``make deps`` writes them), and the network store keys its networks by them, so
-that no result outlives the code that made it.
+The stage ``code`` lists them for each other stage, which depends on its list, and the network store keys its networks
+by them, so that no result outlives the code that made it.
 """
 
 import ast
@@ -15,7 +15,6 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-DVC_FILE = "dvc.yaml"
 PINS = "constraints.txt"
 PACKAGES = ("pipeline", "stages")
 DATA_FILE = re.compile(r"[\w-]*\.(csv|css|html|js|md|po)")
@@ -25,10 +24,6 @@ WITHOUT = {
     "pipeline/progress.py": "what a terminal shows while networks are trained",
 }
 """Files and folders that no result depends on, though stages import them, and why; nor on what they alone import."""
-
-
-MOST = 0.7
-"""Share of a folder's files from which on a stage depends on the folder."""
 
 
 @lru_cache
@@ -74,18 +69,10 @@ def code_digest(start: str) -> str:
     return digest.hexdigest()
 
 
-def dependencies(start: str, root: Path = ROOT) -> list[str]:
-    """Return a closure as ``dvc.yaml`` lists it: a folder of which `MOST` files belong to it, else its files.
-
-    DVC writes its lock anew after every stage, which takes longer the more it lists.
-    """
-    files = closure(start, root)
-    listed: set[str] = set()
-    for file in files:
-        folders = [str(parent) for parent in Path(file).parents if len(parent.parts) > 1]
-        whole = [folder for folder in folders if _share(_files_in(root / folder, root), files) >= MOST]
-        listed.add(min(whole, key=len) if whole else file)
-    return sorted(listed)
+def listing(start: str, root: Path = ROOT) -> str:
+    """Return a file, all that it needs, and the pins, each on a line with its SHA-256, as ``sha256sum`` writes it."""
+    files = [PINS, *sorted(closure(start, root))]
+    return "".join(f"{hashlib.sha256((root / file).read_bytes()).hexdigest()}  {file}\n" for file in files)
 
 
 def _needed(file: Path, root: Path) -> Iterator[str]:
@@ -128,38 +115,3 @@ def _modules(name: str, root: Path) -> Iterator[str]:
         for candidate in (path / "__init__.py", path.with_suffix(".py")):
             if (root / candidate).is_file():
                 yield str(candidate)
-
-
-def _files_in(folder: Path, root: Path) -> set[str]:
-    inside = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {str(path.relative_to(root)) for path in inside}
-
-
-def _share(some: set[str], of: frozenset[str]) -> float:
-    return len(some & of) / len(some)
-
-
-def main() -> None:
-    """Write every stage's code into ``dvc.yaml``; its other dependencies stay."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 120
-    yaml.preserve_quotes = True
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load((ROOT / DVC_FILE).read_text(encoding="utf-8"))
-    for name, stage in content["stages"].items():
-        others = [dep for dep in stage["deps"] if not is_code(dep)]
-        stage["deps"] = [*others, PINS, *dependencies(f"stages/{name}.py")]
-    with (ROOT / DVC_FILE).open("w", encoding="utf-8") as file:
-        yaml.dump(content, file)
-    print(f"{DVC_FILE}: the code of {len(content['stages'])} stages")
-
-
-def is_code(dependency: str) -> bool:
-    """Say whether a dependency in ``dvc.yaml`` is code or its pins, not data."""
-    return dependency == PINS or dependency.startswith(tuple(f"{package}/" for package in PACKAGES))
-
-
-if __name__ == "__main__":
-    main()

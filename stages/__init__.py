@@ -14,6 +14,7 @@ from textwrap import shorten
 from pipeline.console import speak_plainly
 from pipeline.errors import PipelineError, TrackingError
 
+CODE = Path(".code")
 PREPARED = Path("data/prepared")
 RESULTS = Path("results")
 REPORT = Path("report")

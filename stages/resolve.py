@@ -41,6 +41,9 @@ def main(*words: str) -> None:
         save_json({"seeds": count} | as_metrics(ledger)[name], folder / f"{name}.json")
         if found.verdict != "inconclusive":
             break
+        if found.parts[0].replicates < FIRST_LOOK:
+            print("it rests on the networks that choose learning rates: tuning.seeds in params.yaml says how many")
+            return
         if found.needed is None:
             print("more seeds on the same samples would not tell: it takes more datasets, or larger ones")
             break

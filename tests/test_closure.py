@@ -1,24 +1,44 @@
 """No stale result: what a stage depends on in dvc.yaml is what it runs, and the network store is keyed by it too."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline import closure as closures
-from pipeline.closure import PINS, WITHOUT, closure, code_digest, dependencies, is_code, libraries
+from pipeline.closure import PACKAGES, PINS, WITHOUT, closure, code_digest, libraries, listing
 from pipeline.training import recipe
 from pipeline.training.recipe import CODE
+from stages import code
 from tests.building import recipes
 from tests.conftest import ROOT
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+LISTING = STAGES.pop("code")
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_dvc_watches_all_the_code_that_a_stage_runs_and_no_other(name: str) -> None:
-    listed = {dep for dep in STAGES[name]["deps"] if is_code(dep)}
-    assert listed == {PINS, *dependencies(f"stages/{name}.py")}, "`make deps` writes them"
+def test_a_stage_depends_on_the_list_of_the_code_that_it_runs_and_on_no_other_code(name: str) -> None:
+    assert f".code/{name}" in LISTING["outs"]
+    assert [dep for dep in STAGES[name]["deps"] if dep.split("/")[0] in (".code", *PACKAGES)] == [f".code/{name}"]
+
+
+def test_a_list_is_made_of_every_stage_whenever_any_code_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {*LISTING["deps"]} == {PINS, *PACKAGES}
+    monkeypatch.chdir(tmp_path)
+    code.main()
+    assert {f".code/{path.name}" for path in Path(".code").iterdir()} == {*LISTING["outs"]}
+    assert {f".code/{name}" for name in STAGES} == {*LISTING["outs"]}
+
+
+def test_a_list_names_the_files_of_a_closure_as_sha256sum_does(tmp_path: Path) -> None:
+    (tmp_path / ".code").write_text(listing("stages/evaluate.py"))
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", tmp_path / ".code"], cwd=ROOT, check=True)
+    listed = {line.split("  ")[1] for line in (tmp_path / ".code").read_text().splitlines()}
+    assert listed == {PINS, *closure("stages/evaluate.py")}
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -75,9 +95,6 @@ def test_a_closure_follows_what_is_run_and_not_what_is_typed(tmp_path: Path) -> 
         "pipeline/__init__.py", "pipeline/c.py", "pipeline/inner/__init__.py", "pipeline/inner/a.py",
         "pipeline/inner/b.py", "pipeline/inner/ko.po", "pipeline/inner/numbers.csv",
     }  # fmt: skip
-    assert dependencies("pipeline/inner/a.py", tmp_path) == [
-        "pipeline/__init__.py", "pipeline/c.py", "pipeline/inner",
-    ]  # fmt: skip
 
 
 def test_the_store_is_keyed_by_the_code(params, mini, digits, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,7 @@ def test_a_new_level_is_one_entry(params, tmp_path, capsys) -> None:
     evaluation = evaluate(params, dataset, results, found, pd.DataFrame())
     assert level in set(evaluation.levels[evaluation.levels["axis"] == axis]["level"])
     transfer = pd.DataFrame()
-    tables = StudyTables(study, results.networks, results.history, results.hits, results.layers, results.timings)
+    tables = StudyTables.of(study, results)
     lines = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     shown = StudyResults("mini", study, dataset.card, results, evaluation, measured, transfer)
     report = contents([shown], params, Ledger(as_metrics(lines), as_table(lines)), "")

@@ -35,7 +35,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     except OSError as error:
         raise ParamsError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        raw = YAML(typ="safe").load(text)
+        raw = YAML(typ="safe", pure=True).load(text)  # the parser in C ends the process at brackets too deep
     except MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ParamsError(f"{path}{where}: not valid YAML: {error.problem}") from None

@@ -30,10 +30,8 @@ def gather(params: Params, dataset_of: Callable[[str], Dataset], probes: Probes 
         study, dataset = params.study(name), dataset_of(name)
         results = train_networks(name, study, params, dataset, study.networks(), store)
         transfer = run_transfer(name, params, dataset, params.transfer.get(name, {}), store)
-        studies[name] = StudyTables(
-            study, results.networks, results.history, results.hits, results.layers, results.timings, *transfer,
-            samples_tested(dataset, results.networks["seed"].unique()),
-        )  # fmt: skip
+        tested = samples_tested(dataset, results.networks["seed"].unique())
+        studies[name] = StudyTables.of(study, results, *transfer, tested=tested)
     return Evidence(studies, probes)
 
 

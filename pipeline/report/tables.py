@@ -194,23 +194,19 @@ def changes(study: StudyResults) -> list[Change]:
     near = tuned[np.sum([tuned[axis] != base[axis] for axis in axes], axis=0) <= 1] if axes else tuned
     if not axes or len(near) > MOST_CHANGES:
         return []
+    layers = dict(iter(study.results.layers.groupby([*AXES], sort=False)))
     found = []
     for cell in near.to_dict("records"):
         changed = [axis for axis in axes if cell[axis] != base[axis]]
         named = changed or [axis for axis in axes if base[axis] != AXIS[axis].neutral]
         words = " · ".join(AXIS[axis].label(cell[axis]) for axis in named)
         place = [(axes.index(axis), AXIS[axis].order(cell[axis])) for axis in changed]
-        own = rows_of_cell(study.results.layers, cell)
+        own = layers.get(tuple(cell[axis] for axis in AXES), study.results.layers.iloc[:0])
         hidden = own[own["layer"] <= own["layer"].max() - 1]
         moments = (_worst(hidden[hidden["epoch"] == epoch]) for epoch in (0, hidden["epoch"].max()))
         found.append((place, Change(not changed, cell["activation"], words, cell, *moments)))
     order = AXIS["activation"].order
     return [one for _, one in sorted(found, key=lambda item: (item[0], order(item[1].activation)))]
-
-
-def rows_of_cell(table: pd.DataFrame, cell: Mapping[Hashable, Any]) -> pd.DataFrame:
-    """Return a table's rows about one cell."""
-    return table[np.logical_and.reduce([table[axis] == cell[axis] for axis in AXES])]
 
 
 def _worst(hidden: pd.DataFrame) -> tuple[float, float]:

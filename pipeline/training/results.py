@@ -1,7 +1,7 @@
 """The tables that training makes. They hold nothing that changes from run to run, but for the timings."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ class Results(NamedTuple):
     """One row per network: `KEY`, ``seconds`` (its share of its stack's wall time), ``stack_size``, ``device``."""
     tuning: pd.DataFrame
     """One row per setting and learning rate that was tried where rates are tuned; see `Tuned.table`."""
+    tuning_layers: pd.DataFrame
+    """As ``layers``, of the networks that chose the learning rates, at every rate that was tried."""
 
     def save(self, folder: Path) -> None:
         """Write each table as ``<name>.parquet``. Equal tables give equal bytes."""
@@ -67,7 +69,11 @@ def final_scores(outcome: Outcome, card: Card) -> dict[str, float]:
 
 
 def tabulate(
-    outcomes: Mapping[Network, Outcome], thresholds: Verdicts, dataset: Dataset, tuning: pd.DataFrame | None = None
+    outcomes: Mapping[Network, Outcome],
+    thresholds: Verdicts,
+    dataset: Dataset,
+    tuning: pd.DataFrame | None = None,
+    chose: Mapping[Network, Outcome] = {},
 ) -> Results:
     """Return the tables of some networks of one study, sorted by network, epoch and layer.
 
@@ -76,10 +82,11 @@ def tabulate(
         thresholds: of the verdicts on their health.
         dataset: the study's.
         tuning: what was tried where their learning rates were tuned.
+        chose: what the networks came to that chose the rates.
     """
     chosen = sorted(outcomes)
     found = [outcomes[network] for network in chosen]
-    keys = pd.DataFrame([(*network.cell, network.seed) for network in chosen], columns=KEY)
+    keys = _keys(chosen)
     alive = np.array([outcome.alive for outcome in found])
     tuning = pd.DataFrame(columns=COLUMNS) if tuning is None else tuning
     own = {Cell.of(row) for row in tuning.loc[tuning["chosen"].astype(bool), list(AXES)].to_dict("records")}
@@ -95,16 +102,25 @@ def tabulate(
         epoch=np.concatenate([np.arange(1, len(o.history) + 1) for o in found]),
         **_columns(METRICS, [o.history for o in found]),
     )
-    sites = [outcome.health.shape[2] for outcome in found]
-    health = _rows(keys, [len(o.health) * count for o, count in zip(found, sites, strict=True)]).assign(
-        epoch=np.concatenate([o.health_epochs.repeat(count) for o, count in zip(found, sites, strict=True)]),
-        layer=np.concatenate(
-            [np.tile(np.arange(1, count + 1), len(o.health)) for o, count in zip(found, sites, strict=True)]
-        ),
-        **_columns(MEASURES, [o.health.transpose(0, 2, 1).reshape(-1, len(MEASURES)) for o in found]),
-    )
     timings = keys.assign(**{name: [getattr(o, name) for o in found] for name in ("seconds", "stack_size", "device")})
-    return Results(networks, history, hits, health, timings, tuning)
+    return Results(networks, history, hits, _layers(outcomes), timings, tuning, _layers(chose))
+
+
+def _keys(networks: Sequence[Network]) -> pd.DataFrame:
+    return pd.DataFrame([(*network.cell, network.seed) for network in networks], columns=KEY)
+
+
+def _layers(outcomes: Mapping[Network, Outcome]) -> pd.DataFrame:
+    """Return the layers' health; see `Results.layers`."""
+    if not outcomes:
+        return pd.DataFrame(columns=[*KEY, "epoch", "layer", *MEASURES])
+    networks = sorted(outcomes)
+    found = [(outcomes[network], outcomes[network].health.shape[2]) for network in networks]
+    return _rows(_keys(networks), [len(one.health) * count for one, count in found]).assign(
+        epoch=np.concatenate([one.health_epochs.repeat(count) for one, count in found]),
+        layer=np.concatenate([np.tile(np.arange(1, count + 1), len(one.health)) for one, count in found]),
+        **_columns(MEASURES, [one.health.transpose(0, 2, 1).reshape(-1, len(MEASURES)) for one, _ in found]),
+    )
 
 
 def _hits(network: Network, outcome: Outcome, dataset: Dataset) -> NDArray[np.uint8]:

@@ -44,18 +44,21 @@ def train_networks(
     check_precision(study.training.precision, params.compute)
     card, device = dataset.card, device_name(params.compute)
 
-    def train(name: str, networks: Iterable[Network], watched: bool = True) -> dict[Network, Outcome]:
-        recipes = resolve(study, params, card, device, networks, watched)
+    def train(name: str, networks: Iterable[Network]) -> dict[Network, Outcome]:
+        recipes = resolve(study, params, card, device, networks)
         trained = Schedule(name, dataset, params.compute, store).train(recipes.values()).outcomes
         return {network: trained[recipe] for network, recipe in recipes.items()}
 
+    chose: dict[Network, Outcome] = {}
+
     def score(networks: Sequence[Network]) -> dict[Network, Score]:
-        found = train(f"{title}, learning rates", networks, watched=False)
+        found = train(f"{title}, learning rates", networks)
+        chose.update(found)
         return {network: _score(outcome, card) for network, outcome in found.items()}
 
     tuned = tune(to_tune(networks), params.tuning, params.base_seed, score)
     outcomes = train(title, sorted({tuned.network(network) for network in networks}))
-    return tabulate(outcomes, params.health.verdicts, dataset, tuned.table)
+    return tabulate(outcomes, params.health.verdicts, dataset, tuned.table, chose)
 
 
 def recorded_recipes(study: Study, params: Params, card: Card, results: Results) -> set[Recipe]:
@@ -63,10 +66,7 @@ def recorded_recipes(study: Study, params: Params, card: Card, results: Results)
     device, seeds = device_name(params.compute), tuning_seeds(params.tuning, params.base_seed)
     compared = [Network(Cell.of(row), row["seed"]) for row in results.networks[KEY].to_dict("records")]
     chose = [Network(Cell.of(row), seed) for row in results.tuning[list(AXES)].to_dict("records") for seed in seeds]
-    return {
-        *resolve(study, params, card, device, compared).values(),
-        *resolve(study, params, card, device, chose, watched=False).values(),
-    }
+    return {*resolve(study, params, card, device, [*compared, *chose]).values()}
 
 
 def _score(outcome: Outcome, card: Card) -> Score:

@@ -27,6 +27,7 @@ def contents(clone: Clone) -> dict[str, bytes]:
 def test_dvc_repro_runs_every_stage_of_the_study(clone: Clone, mini) -> None:
     done = clone.dvc("repro")
     assert ran(done.stdout) == [
+        "code",
         "prepare@mini",
         "train@mini",
         "propagation@mini",
@@ -127,7 +128,7 @@ def test_metrics_and_plots_are_dvcs(clone: Clone) -> None:
 def test_editing_the_report_trains_nothing(clone: Clone) -> None:
     style = clone.folder / "pipeline/report/page.css"
     style.write_text(style.read_text() + "\n/* edited */\n")
-    assert ran(clone.dvc("repro").stdout) == ["report"]
+    assert ran(clone.dvc("repro").stdout) == ["code", "report"]
 
 
 def test_a_champion_that_does_not_repeat_is_shown_and_stops_nothing(clone: Clone) -> None:
@@ -138,7 +139,7 @@ def test_a_champion_that_does_not_repeat_is_shown_and_stops_nothing(clone: Clone
     code.write_text(off)
     done = clone.dvc("repro")
     code.write_text(text)
-    assert ran(done.stdout) == ["champion@mini", "evaluate@mini", "claims", "report"]
+    assert ran(done.stdout) == ["code", "champion@mini", "evaluate@mini", "claims", "report"]
     assert "came out different when trained again" in done.stderr
     metrics = json.loads((clone.folder / "results/mini/metrics.json").read_text())
     assert metrics["champion"]["reproduced"] == "no"
@@ -218,7 +219,7 @@ def test_a_source_archive_runs_in_any_folder_and_any_surroundings(tmp_path: Path
     archive.make(".dvc/tmp/ready", "check")
     bare = {"HOME": "/nonexistent", "LANG": "C", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
     done = archive.dvc("repro", "evaluate@mini", **bare)
-    assert ran(done.stdout) == ["prepare@mini", "train@mini", "champion@mini", "evaluate@mini"]
+    assert ran(done.stdout) == ["code", "prepare@mini", "train@mini", "champion@mini", "evaluate@mini"]
     assert "up to date" in archive.dvc("status", "evaluate@mini").stdout
     (folder / "report").mkdir()
     (folder / "report" / "index.html").touch()

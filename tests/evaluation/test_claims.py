@@ -125,6 +125,24 @@ def test_a_dataset_counts_once_however_many_places_it_has() -> None:
     assert summarize([*places, found(around(5), "wine")]).estimate.mean == pytest.approx(4)
 
 
+def test_seeds_that_lack_a_place_count_in_the_others() -> None:
+    """Four places and eight seeds, of which each place lacks some: the interval covers the mean of the places."""
+    generator = np.random.default_rng(3)
+    covered = []
+    for _ in range(1000):
+        values = generator.normal(0, 1, (8, 4)) + 0.7 * generator.normal(0, 1, (8, 1)) + [1, 2, 4, 9]
+        lost = {(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 2), (6, 3)}
+        places = []
+        for place in range(4):
+            own = pd.Series({seed: values[seed, place] for seed in range(8) if (seed, place) not in lost})
+            places.append(found([0.0] * len(own), where=str(place))._replace(effects=own))
+        estimate = summarize(places).estimate
+        assert estimate.mean == pytest.approx(np.mean([one.effects.mean() for one in places]))
+        _, low, high = estimate.interval(0.95)
+        covered.append(low <= 4 <= high)
+    assert 0.92 <= np.mean(covered) <= 0.98
+
+
 def test_splits_of_the_same_samples_make_intervals_wider() -> None:
     alone, shared = (judge(found(around(1), overlap=overlap)).parts[0].pooled.estimate for overlap in (0, 1 / 3))
     assert shared.error / alone.error == pytest.approx(np.sqrt((1 / 10 + 1 / 3) / (1 / 10)))
@@ -441,6 +459,23 @@ def test_claims_about_layers_need_no_epoch_in_particular(mini, epochs: list[int]
     layers = pd.concat([layers.assign(epoch=epoch) for epoch in epochs]) if epochs else layers.iloc[:0]
     ledger = keep_ledger(CLAIMS, Evidence({"deep": replace(tables, layers=layers)}))
     assert len(ledger) == len(CLAIMS)
+
+
+def test_layers_after_training_are_compared_at_the_rates_that_every_setting_tried(mini) -> None:
+    """Before the first step at each setting's own rate, which plays no part yet."""
+    tables = study(mini, np.random.default_rng(9), {})
+    chose = tables.layers.assign(seed=tables.layers["seed"] + 2**31)
+    further = chose[(chose["activation"] == "relu") & (chose["learning_rate"] == 0.1)].assign(learning_rate=0.3)
+    looks = pd.concat([pd.concat([chose, further]).assign(epoch=epoch) for epoch in (0, 1, 2)])
+    tuned = replace(tables, tuning_layers=looks)
+    for epoch, expected in ((1, 1), ("last", 2)):
+        last = tuned.hidden(epoch)
+        assert {*last["learning_rate"]} == {0.01, 0.1}
+        assert {*last["epoch"]} == {expected}
+        assert last["seed"].min() >= 2**31
+    assert {*tuned.hidden(0)["seed"]} == {*tables.networks["seed"]}
+    assert not tuned.hidden(0).duplicated([*KEY[:-2], "seed", "layer"]).any()
+    assert tables.hidden("last").empty  # nobody looked after the first step
 
 
 @pytest.mark.parametrize(("reused", "expected"), [((1, 3), [2.0, 2.0]), ((2,), [])])

@@ -57,9 +57,7 @@ def evidence(params: Params) -> Evidence:
             for title, one in params.transfer.get(name, {}).items()
         }
         transfer = run_transfer(name, machine, dataset, few)
-        studies[name] = StudyTables(
-            study, results.networks, results.history, results.hits, results.layers, results.timings, *transfer
-        )
+        studies[name] = StudyTables.of(study, results, *transfer)
     return Evidence(studies)
 
 

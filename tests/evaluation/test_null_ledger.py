@@ -30,10 +30,7 @@ def trained(mini: Study, params: Params, digits: Dataset) -> StudyTables:
         update={"grid": (block,), "training": mini.training.model_copy(update={"epochs": 2}), "hidden": ("2x16",)}
     )
     results = train_networks("null", study, params, digits, study.networks())
-    return StudyTables(
-        study, results.networks, results.history, results.hits, results.layers, results.timings,
-        tested=samples_tested(digits, range(10)),
-    )  # fmt: skip
+    return StudyTables.of(study, results, tested=samples_tested(digits, range(10)))
 
 
 def test_dealing_keeps_every_network_and_every_setting(trained: StudyTables) -> None:

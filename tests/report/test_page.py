@@ -76,9 +76,7 @@ def study(params, mini, digits, tmp_path_factory) -> StudyResults:
 @pytest.fixture(scope="module")
 def page(study, params, tmp_path_factory) -> Path:
     of_study = study.results
-    tables = StudyTables(
-        study.study, of_study.networks, of_study.history, of_study.hits, of_study.layers, of_study.timings
-    )
+    tables = StudyTables.of(study.study, of_study)
     ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     folder = tmp_path_factory.mktemp("report")
     return write_report([study], params, Ledger(as_metrics(ledger), as_table(ledger)), folder, "c0ffee")
@@ -300,7 +298,7 @@ def test_a_study_of_one_axis_gets_a_page_about_that_axis(axis: str, levels: list
     assert (axis if axis != "learning_rate" else "activation") == first.rows_axis
     assert first.columns_axis == "learning_rate"
     assert {row.axis for row in axis_levels(study)} == ({axis} - {"learning_rate"})
-    tables = StudyTables(own, results.networks, results.history, results.hits, results.layers, results.timings)
+    tables = StudyTables.of(own, results)
     ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     page = render_page(contents([study], changed, Ledger(as_metrics(ledger), as_table(ledger)), ""))
     for level in levels:

@@ -13,7 +13,7 @@ from pipeline.config.schema import RATES, Tuning
 from pipeline.grid import AXES, TUNED, Cell, Network
 from pipeline.training.store import NetworkStore
 from pipeline.training.study import recorded_recipes, train_networks
-from pipeline.training.tuning import FIRST_SEED, Score, Tuned, tune
+from pipeline.training.tuning import FIRST_SEED, Score, Tuned, tune, tuning_seeds
 from tests.building import cell
 
 START = Tuning(seeds=2, rates=(0.03, 0.1, 0.3))
@@ -147,13 +147,19 @@ def test_a_study_is_trained_at_the_rates_that_were_found(tuned_study, params, di
     for row in chosen.itertuples():
         assert row.val_accuracy == best[row.activation]
 
+    layers = results.tuning_layers
+    assert {*layers["seed"]} == {*tuning_seeds(params.tuning, params.base_seed)}
+    looked = layers[["activation", "learning_rate"]].drop_duplicates().sort_values(["activation", "learning_rate"])
+    tried = tuning[["activation", "learning_rate"]].sort_values(["activation", "learning_rate"])
+    assert looked.to_numpy().tolist() == tried.to_numpy().tolist()
+
     recipes = recorded_recipes(tuned_study, params, digits.card, results)
     assert {path.stem for path in store.entries()} == {recipe.key for recipe in recipes}
     capsys.readouterr()
     again = train_networks("mini", tuned_study, params, digits, networks, store)
     assert "to train" in (said := capsys.readouterr().out)
     assert "trained in" not in said  # all are in the store, those too that chose the rates
-    for name in ("networks", "history", "layers", "tuning"):
+    for name in ("networks", "history", "layers", "tuning", "tuning_layers"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(results, name))
 
 

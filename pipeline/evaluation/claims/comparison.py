@@ -5,7 +5,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandas.errors import MergeError
 
+from pipeline.data.dataset import Indices
 from pipeline.grid import AXES, AXIS
 
 PLACES = ("layer",)
@@ -25,6 +28,11 @@ def held(table: pd.DataFrame, at: Mapping[str, Any], free: Sequence[str] = ()) -
     for name, level in (neutral | dict(at)).items():
         rows &= (table[name] == level).to_numpy()
     return table[rows]
+
+
+def numbers(column: pd.Series) -> NDArray[Any]:
+    """Return a column as numbers: those of its levels, where it has words."""
+    return column.cat.codes.to_numpy() if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
 
 
 class Comparison(NamedTuple):
@@ -70,7 +78,7 @@ class Comparison(NamedTuple):
         """Return the rows of both levels, and the columns that make pairs of them."""
         apart = {self.axis} | ({"learning_rate"} if self.rate == "own" else set())
         columns = [column for column in (*AXES, *PLACES) if column in rows and column not in apart]
-        values = [rows[column].to_numpy() for column in columns]  # where all are alike, they tell no pairs apart
+        values = [numbers(rows[column]) for column in columns]  # where all are alike, they tell no pairs apart
         on = [column for column, own in zip(columns, values, strict=True) if len(own) and (own != own[0]).any()]
         first, second = (rows[rows[self.axis] == level] for level in (self.first, self.second))
         return first, second, on
@@ -88,12 +96,9 @@ def paired(first: pd.DataFrame, second: pd.DataFrame, column: str, on: Sequence[
     Raises:
         pandas.errors.MergeError: two rows of either are alike in all that makes a pair.
     """
-    keys = [*on, "seed"]
-    both = first[[*keys, column]].merge(
-        second[[*keys, column]], on=keys, suffixes=("_first", "_second"), validate="one_to_one"
-    )
-    differences = both[f"{column}_first"] - both[f"{column}_second"]
-    means: pd.Series = differences.groupby(both["seed"]).mean()
+    mine, theirs = _pairs(first, second, on)
+    differences = pd.Series(first[column].to_numpy()[mine] - second[column].to_numpy()[theirs])
+    means: pd.Series = differences.groupby(first["seed"].to_numpy()[mine]).mean().rename_axis("seed")
     return means
 
 
@@ -102,11 +107,21 @@ def contrast(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> pd
 
     Arguments and errors as in `paired`.
     """
-    keys = [*on, "seed"]
-    both = (
-        first[keys]
-        .assign(first=first.index)
-        .merge(second[keys].assign(second=second.index), on=keys, validate="one_to_one")
-    )
-    share = 1.0 / both.groupby("seed")["first"].transform("size")
-    return pd.concat([pd.Series(share.to_numpy(), both["first"]), pd.Series(-share.to_numpy(), both["second"])])
+    mine, theirs = _pairs(first, second, on)
+    _, seed, size = np.unique(first["seed"].to_numpy()[mine], return_inverse=True, return_counts=True)
+    share = 1.0 / size[seed]
+    return pd.concat([pd.Series(share, first.index[mine]), pd.Series(-share, second.index[theirs])])
+
+
+def _pairs(first: pd.DataFrame, second: pd.DataFrame, on: Sequence[str]) -> tuple[Indices, Indices]:
+    """Return the places of the rows that make pairs, in the order of the first; errors as in `paired`."""
+    number = np.zeros(len(first) + len(second), dtype=np.int64)
+    for column in (*on, "seed"):
+        levels, own = np.unique(np.concatenate([numbers(first[column]), numbers(second[column])]), return_inverse=True)
+        number = number * len(levels) + own
+    sides = number[: len(first)], number[len(first) :]
+    if any(len(np.unique(side)) < len(side) for side in sides):
+        raise MergeError(f"two rows of a side are alike in {', '.join((*on, 'seed'))}")
+    _, mine, theirs = np.intersect1d(*sides, assume_unique=True, return_indices=True)
+    order = np.argsort(mine)
+    return mine[order], theirs[order]

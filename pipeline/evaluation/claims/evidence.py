@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_string_dtype
 
 from pipeline.config import Study
 from pipeline.config.data import StratifiedSplit, dataset_name
@@ -17,9 +18,15 @@ from pipeline.evaluation.levels import THRESHOLD
 from pipeline.evaluation.statistics import Scores
 from pipeline.evaluation.tested import unpacked
 from pipeline.grid import AXES, AXIS, widths_of
+from pipeline.training.results import Results
 
 SLOWEST = 4.0
 """How many times as long as the fastest counts as never, as in AlgoPerf (Dahl et al. 2023, section 4.4)."""
+
+Epoch = int | Literal["last"]
+"""Of which a look at the layers is; ``last`` is each network's last recorded one."""
+BY_SHAPE = ("networks", "history", "hits", "layers", "timings", "tuning_layers")
+"""Tables of networks that have a shape, and each axis as a column."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,24 @@ class StudyTables:
     timings: pd.DataFrame
     transfer: pd.DataFrame = field(default_factory=pd.DataFrame)
     transfer_history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tuning_layers: pd.DataFrame = field(default_factory=pd.DataFrame)
     tested: Mapping[int, Indices] = field(default_factory=dict)
     """By seed, the samples of its test part; empty where nobody knows."""
+
+    @classmethod
+    def of(cls, study: Study, results: Results, *transfer: pd.DataFrame, tested: Mapping[int, Indices] = {}) -> Self:
+        """Return the tables that training has made, and those of transfer experiments."""
+        own = {name: getattr(results, name) for name in BY_SHAPE}
+        return cls(study, **own, **dict(zip(("transfer", "transfer_history"), transfer, strict=False)), tested=tested)
+
+    def __post_init__(self) -> None:
+        """Number the words of each axis, alike in all tables: they are compared thousands of times."""
+        words = {axis: self.networks[axis] for axis in AXES if is_string_dtype(self.networks[axis].dtype)}
+        types = {axis: pd.CategoricalDtype(sorted(column.unique())) for axis, column in words.items()}
+        for name in BY_SHAPE:
+            table = getattr(self, name)
+            own = {axis: levels for axis, levels in types.items() if axis in table}
+            object.__setattr__(self, name, table.astype(own))
 
     @property
     def key(self) -> list[str]:
@@ -62,9 +85,10 @@ class StudyTables:
     def by_shape(self) -> Iterator["StudyTables"]:
         """Yield the tables of the networks of each shape."""
         for hidden in AXIS["hidden"].sorted(self.networks["hidden"]):
-            names = ("networks", "history", "hits", "layers", "timings")
-            tables = ((name, getattr(self, name)) for name in names)
-            yield replace(self, **{name: table[table["hidden"] == hidden] for name, table in tables})
+            tables = ((name, getattr(self, name)) for name in BY_SHAPE)
+            yield replace(
+                self, **{name: table[table["hidden"] == hidden] if len(table) else table for name, table in tables}
+            )
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
@@ -133,19 +157,37 @@ class StudyTables:
         races = of_b["experiment"] + of_b["labels"].astype(str) + of_b["seed"].astype(str)
         return of_b.assign(profile=profile(needed, races))
 
-    def hidden(self, epoch: int | str, every_rate: bool = False) -> pd.DataFrame:
-        """Return the hidden layers' health, at each setting's best learning rate or at every one.
+    def hidden(self, epoch: Epoch) -> pd.DataFrame:
+        """Return the hidden layers' health: before the first step `at_own_rates`, after it `at_equal_rates`."""
+        return self.at_equal_rates(epoch) if epoch else self.at_own_rates(0)
 
-        Args:
-            epoch: ``last`` for each network's last recorded one.
-            every_rate: whether all rates are wanted.
+    def at_own_rates(self, epoch: Epoch) -> pd.DataFrame:
+        """Return the hidden layers' health at each setting's best learning rate."""
+        return self._look(self.layers.merge(self.chosen[self.key], on=self.key), epoch)
+
+    def at_equal_rates(self, epoch: Epoch) -> pd.DataFrame:
+        """Return the hidden layers' health at the same learning rates, whatever the setting.
+
+        Where rates are tuned, that of the networks that chose them, at the rates that every setting tried. A setting's
+        own rate is found once, for all seeds: how layers look at it depends on what was found, which no interval over
+        seeds knows of.
         """
-        hidden = self.layers[self.layers["layer"] <= self.depth]
-        if not every_rate:
-            hidden = hidden.merge(self.chosen[self.key], on=self.key)
+        layers = self.tuning_layers
+        if layers.empty:
+            return self._look(self.layers, epoch)
+        tried = layers.groupby(SETTING)["learning_rate"].agg(set)
+        return self._look(layers[layers["learning_rate"].isin(set.intersection(*tried))], epoch)
+
+    def at_listed_rates(self) -> pd.DataFrame:
+        """Return the hidden layers' last recorded health, of networks whose learning rate was not tuned."""
+        listed = self.networks.loc[~self.networks["tuned"], self.key]
+        return self._look(self.layers.merge(listed, on=self.key), "last")
+
+    def _look(self, layers: pd.DataFrame, epoch: Epoch) -> pd.DataFrame:
+        hidden = layers[layers["layer"] <= self.depth]
         if epoch != "last":
             return hidden[hidden["epoch"] == epoch]
-        last = hidden.groupby([*AXES, "seed"])["epoch"].transform("max")
+        last = hidden.groupby(self.key)["epoch"].transform("max")
         return hidden[(hidden["epoch"] == last) & (last > 0)]
 
 

@@ -34,6 +34,8 @@ PAIRING = {
 }  # fmt: skip
 """The textbook's table: which initializer belongs to which activation."""
 LAWS = ("glorot", "lecun", "he")
+VANISHED = 20.0
+"""How many times smaller the gradient is in the lowest hidden layer than in the highest: the health verdict's."""
 PRINTED = "glorot_uniform(scale=0.6667)"
 """U(-r, r) with r = √(2/fan_avg), as some print it: two thirds of Glorot's variance."""
 
@@ -99,9 +101,9 @@ def pairing_is_best(evidence: Evidence) -> Findings:
 def lower_layers_stand_still(evidence: Evidence) -> Findings:
     """Where gradients vanish: log of the highest hidden layer's update-to-weight ratio over the lowest's."""
     for name, tables in evidence.shapes:
-        free = ("normalization",)
-        vanishing = held(tables.networks[tables.networks["health"] == "vanishing"], {}, free)
-        hidden = held(tables.hidden(1), {}, free)
+        hidden = held(tables.hidden(1), {}, ("normalization",))
+        gradient = ends(hidden, "gradient", tables.depth)
+        vanishing = gradient[VANISHED * gradient["low"] < gradient["high"]]
         hidden = hidden.merge(vanishing[tables.key], on=tables.key, validate="many_to_one")
         for activation, group in log_ratio_of_ends(hidden, "update_ratio", tables.depth).groupby("activation"):
             yield in_study(name, tables, by_seed(group, "ratio"), activation=activation)
@@ -134,7 +136,7 @@ def still_lower_layers_learn_badly(evidence: Evidence) -> Findings:
     """Rank correlation over the settings: how much the lowest layer moves beside the highest, and accuracy."""
     for name, tables in evidence.shapes:
         if tables.depth >= DEEP:
-            moved = log_ratio_of_ends(held(tables.hidden(1), {}), "update_ratio", tables.depth)
+            moved = log_ratio_of_ends(held(tables.at_own_rates(1), {}), "update_ratio", tables.depth)
             own = tables.chosen.merge(moved.assign(moves=-moved["ratio"]), on=tables.key)
             yield of_scores(name, tables, rank_correlation(own, "moves", "test_accuracy"))
 
@@ -155,7 +157,7 @@ def unequal_variances_hurt(evidence: Evidence) -> Findings:
 def glorot_keeps_sigmoids_unsaturated(evidence: Evidence) -> Findings:
     """Saturated share of the sigmoid's activations after training: with N(0, 1) less with Glorot's weights."""
     comparison = Comparison(
-        "initializer", "standard_normal", "glorot_uniform", "saturated", at={"activation": "sigmoid"}
+        "initializer", "standard_normal", "glorot_uniform", "saturated", at={"activation": "sigmoid"}, rate="same"
     )
     for name, tables in evidence.shapes:
         for _, effects in comparison.effects(tables.hidden("last")):

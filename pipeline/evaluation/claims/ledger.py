@@ -15,6 +15,7 @@ import pandas as pd
 from pipeline.evaluation.claims.evidence import Evidence
 from pipeline.evaluation.estimates import Estimate, Pooled, look_weight, of_replicates, of_samples, pool
 from pipeline.evaluation.statistics import Interval, Scores, holm
+from pipeline.training.tuning import FIRST_SEED
 
 Verdict = Literal["supported", "refuted", "negligible", "depends", "inconclusive", "not tested"]
 Side = Literal["for", "against", "none", "open"]
@@ -25,6 +26,8 @@ ERROR_RATE = 0.05
 ledgers can be compared."""
 CONFIDENCE = 1 - ERROR_RATE
 """Of the intervals that are shown, each by itself."""
+SHARE_OF_THE_WHOLE = 0.8
+"""Of a claim's error rate, spent on all its evidence; its parts, which say on what it depends, have the rest."""
 FIRST_LOOK = 10
 """Replicates at the first look; each further one has twice as many."""
 ALL = "all"
@@ -189,20 +192,26 @@ def _of_dataset(findings: Sequence[Finding], replicates: int | None) -> Estimate
         means = np.divide(np.nansum(table, 0), known, out=np.full(known.shape, np.nan), where=known > 0)
         means = means[:replicates]
         # Where seeds share a split they are tested on the same samples
-        draws = np.unique(np.isfinite(means), axis=0, return_inverse=True)[1] if overlap else None
+        parts = [part.tobytes() for part in np.isfinite(means)]
+        draws = np.array([parts.index(part) for part in parts]) if overlap else None
         return of_samples(means, overlap, draws)
-    return of_replicates(_mean_by_seed([one.effects for one in findings])[:replicates], overlap)
+    return of_replicates(_mean_by_seed([one.effects for one in findings], replicates), overlap)
 
 
-def _mean_by_seed(effects: Sequence[pd.Series]) -> Scores:
-    """Return ``[seed]``: the mean over places, of the seeds that all of them have."""
+def _mean_by_seed(effects: Sequence[pd.Series], replicates: int | None) -> Scores:
+    """Return ``[seed]``, whose mean is that of the places' means: each seed's mean over places.
+
+    Where a seed lacks some places, in which its network diverged, the others' distance from their place's mean stands
+    for what it says, as in the linearised variance of a mean of means of unequal counts (Wolter 2007, ch. 6).
+    """
     seeds = effects[0].index
     if all(other.index.equals(seeds) for other in effects):  # as almost always, and ten times as fast
-        values: Scores = np.mean([one.to_numpy() for one in effects], axis=0)
-        return values
-    table = pd.concat(effects, axis=1)
-    shared = table.dropna()
-    values = (shared if len(shared) > 1 else table).mean(axis=1).to_numpy()
+        whole: Scores = np.mean([one.to_numpy() for one in effects], axis=0)
+        return whole[:replicates]
+    table = pd.concat(effects, axis=1).sort_index().iloc[:replicates].dropna(axis=1, how="all").to_numpy(np.float64)
+    means, counts = np.nanmean(table, axis=0), np.isfinite(table).sum(0)
+    distances = np.where(np.isfinite(table), table - means, 0.0) * (len(table) / counts)
+    values: Scores = (means + distances).mean(axis=1)
     return values
 
 
@@ -249,19 +258,26 @@ class _Candidate(NamedTuple):
 
 
 def _candidate(claim: Claim, findings: list[Finding]) -> _Candidate:
-    """Spend half of a claim's error rate on its evidence as a whole, half on its parts (Holm 1979).
+    """Spend `SHARE_OF_THE_WHOLE` of a claim's error rate on all its evidence, the rest on its parts (Holm 1979).
 
     That an effect is none and that it is not practically none are not both true: each is tested at the full rate.
     """
     tested = [_test(group, claim.margin) for group in _groups(findings)]
     signs, equivalents = ([getattr(one, name) for one in tested] for name in ("p_sign", "p_equivalent"))
-    share = 2 if len(tested) > 1 else 1
+    whole = _share_of_the_whole(tested)
     return _Candidate(
         claim,
         findings,
         tested,
-        *([min(1.0, share * p) for p in [own[0], *holm(own[1:])]] for own in (signs, equivalents)),
+        *(
+            [min(1.0, own[0] / whole), *(min(1.0, p / (1 - whole)) for p in holm(own[1:]))]
+            for own in (signs, equivalents)
+        ),
     )
+
+
+def _share_of_the_whole(tested: Sequence[_Tested]) -> float:
+    return SHARE_OF_THE_WHOLE if len(tested) > 1 else 1.0
 
 
 # --- from estimates to verdicts -------------------------------------------------------------------
@@ -349,14 +365,16 @@ def _entry(candidate: _Candidate, times: _Times) -> Entry:
 def _needed(candidate: _Candidate, times: _Times) -> int | None:
     """Return how many replicates would decide, were the effects as they are now: see `Entry.needed`."""
     whole, margin = candidate.tested[0], candidate.claim.margin
-    share = 2 if len(candidate.tested) > 1 else 1
+    if any(one.effects.index.max() >= FIRST_SEED for one in whole.group.findings):
+        return None  # of networks that choose learning rates, to which a study's seeds add none
+    share = _share_of_the_whole(candidate.tested)
     replicates = whole.replicates
     for look in range(2, 12):
         replicates *= 2
         estimate = _with_more(whole, replicates)
         small = abs(estimate.mean) < margin
         p = times.equivalent * estimate.p_equivalent(margin) if small else times.sign * estimate.p_sign
-        if p * share / look_weight(look) <= ERROR_RATE:
+        if p / share / look_weight(look) <= ERROR_RATE:
             return replicates
     return None
 

@@ -28,13 +28,15 @@ SMALL_BATCH, USUAL_BATCH = 3, 32
 
 def batch_norm_evens_gradients(evidence: Evidence) -> Findings:
     """How far the lowest layer's gradient is from the highest's (log of the ratio): without batch norm less with it."""
-    comparison = Comparison("normalization", "none", "before", "uneven", by=BY_ACTIVATION)
     for name, tables in evidence.shapes:
         if tables.depth < DEEP:
             continue
         for epoch, when in MOMENTS:
             hidden = held(tables.hidden(epoch), {}, ("normalization",))
             ratios = log_ratio_of_ends(hidden, "gradient", tables.depth)
+            comparison = Comparison(
+                "normalization", "none", "before", "uneven", by=BY_ACTIVATION, rate="same" if epoch else "own"
+            )
             for where, effects in comparison.effects(ratios.assign(uneven=ratios["ratio"].abs())):
                 yield in_study(name, tables, effects, **where, when=when)
 

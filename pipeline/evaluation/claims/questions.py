@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.claims.comparison import Comparison
-from pipeline.evaluation.claims.evidence import Evidence, StudyTables
+from pipeline.evaluation.claims.evidence import Epoch, Evidence, StudyTables
 from pipeline.evaluation.claims.ledger import Finding, finding
 from pipeline.grid import AXES
 
@@ -18,14 +18,15 @@ HALF_A_POINT = 0.5
 """Of accuracy, in percentage points: what is less makes no difference in practice."""
 FIVE_POINTS = 5.0
 """Of speed, see `profile`: about 7 % of the epochs."""
-SMALLEST = float(np.finfo(np.float32).tiny)
+SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+"""What is beyond either has vanished, or exploded: it counts as this."""
 DEEP = 10
 """Hidden layers from which on a network counts as deep."""
 FEWEST_SETTINGS = 4
 """That a rank correlation is of."""
 GRIDS = ("digits", "digits_deep")
 PROBES = ("probe",)
-MOMENTS: tuple[tuple[int | str, str], ...] = ((0, "before the first step"), ("last", "after training"))
+MOMENTS: tuple[tuple[Epoch, str], ...] = ((0, "before the first step"), ("last", "after training"))
 BY_NORM = ("normalization",)
 
 Test = Callable[[Evidence], list[Finding]]
@@ -89,14 +90,14 @@ def ends(hidden: pd.DataFrame, column: str, depth: int) -> pd.DataFrame:
     key = [*AXES, "seed"]
     table = hidden.pivot_table(index=key, columns="layer", values=column)
     if depth < 2 or not {1, depth} <= {*table.columns}:
-        return pd.DataFrame(columns=[*key, "low", "high"]).astype({"low": float, "high": float})
+        return hidden[key].iloc[:0].assign(low=0.0, high=0.0)
     return table[[1, depth]].set_axis(["low", "high"], axis=1).reset_index()
 
 
 def log_ratio_of_ends(hidden: pd.DataFrame, column: str, depth: int) -> pd.DataFrame:
     """Return each network's ``ratio``, ln of a column in its highest hidden layer over that in its lowest."""
     table = ends(hidden, column, depth)
-    low, high = (table[end].clip(lower=SMALLEST) for end in ("low", "high"))  # where gradients vanish, nothing moves
+    low, high = (table[end].clip(SMALLEST, LARGEST) for end in ("low", "high"))
     return table[[*AXES, "seed"]].assign(ratio=np.log(high / low))
 
 

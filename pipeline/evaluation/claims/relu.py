@@ -26,7 +26,7 @@ BY_FRACTION = ("train_fraction",)
 def large_rates_kill(evidence: Evidence) -> Findings:
     """Dead share of ReLU's units at the end: the largest learning rate less the smallest."""
     for name, tables in evidence.shapes:
-        hidden = held(tables.hidden("last", every_rate=True), {"activation": "relu"}, BY_NORM)
+        hidden = held(tables.at_listed_rates(), {"activation": "relu"}, BY_NORM)
         for norm, group in hidden.groupby("normalization"):
             tried = group.groupby(SETTING)["learning_rate"].unique()
             rates = sorted(tried.iloc[int(tried.map(len).argmax())])
@@ -38,8 +38,7 @@ def large_rates_kill(evidence: Evidence) -> Findings:
 def half_of_them_die(evidence: Evidence) -> Findings:
     """Dead share of ReLU's units at the end, at each learning rate of several, less one half."""
     for name, tables in evidence.shapes:
-        hidden = held(tables.hidden("last", every_rate=True), {"activation": "relu"})
-        hidden = hidden.merge(tables.networks.loc[~tables.networks["tuned"], tables.key], on=tables.key)
+        hidden = held(tables.at_listed_rates(), {"activation": "relu"})
         for rate, group in hidden.groupby("learning_rate"):
             yield in_study(name, tables, by_seed(group, "dead") - 0.5, learning_rate=f"{rate:g}")
 
@@ -70,7 +69,7 @@ def _woken(layers: pd.DataFrame, activation: str, depth: int) -> pd.DataFrame:
 def prelu_moves(evidence: Evidence) -> Findings:
     """How far PReLU's mean slope is, at the end, from where it started, in either direction."""
     for name, tables in evidence.shapes:
-        first, last = (held(tables.hidden(at), {"activation": "prelu"}, BY_NORM) for at in (0, "last"))
+        first, last = (held(tables.at_equal_rates(at), {"activation": "prelu"}, BY_NORM) for at in (0, "last"))
         key = [*tables.key, "layer"]
         moved = last.merge(first, on=key, validate="one_to_one")
         moved["moved"] = (moved["prelu_slope_x"] - moved["prelu_slope_y"]).abs()

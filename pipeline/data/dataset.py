@@ -103,6 +103,10 @@ class Card(BaseModel):
         return counts[self.guess] / sum(counts)
 
 
+SPLITS_MEMORY = 2**28
+"""Bytes that the splits of a dataset may take in a process; every seed has its own."""
+
+
 class Dataset:
     """A dataset's samples, and their splits.
 
@@ -122,6 +126,8 @@ class Dataset:
         self.features, self.labels = np.ascontiguousarray(features), labels  # safetensors writes memory as it lies
         self.places, self.card = dict(places), card
         self._splits: dict[int, Split] = {}
+        self.most_splits = max(1, SPLITS_MEMORY // (4 * self.features.size))
+        """That are kept in memory once they are made, scaled as float32."""
 
     @property
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -130,9 +136,11 @@ class Dataset:
 
     def split(self, number: int) -> Split:
         """Return one of the splits; see `Card.split_of`."""
-        if number not in self._splits:
-            self._splits[number] = self.make(number)
-        return self._splits[number]
+        found = self._splits.pop(number, None) or self.make(number)
+        self._splits[number] = found  # the last one used, at the end
+        if len(self._splits) > self.most_splits:
+            del self._splits[next(iter(self._splits))]
+        return found
 
     def make(self, number: int) -> Split:
         """Split the samples, and scale them by what the training part alone says."""

@@ -125,7 +125,8 @@ class Schedule(NamedTuple):
         tasks += [_Task(stack, False) for stack in into_stacks([one for one in recipes if one not in begun], size)]
         disable_malloc_trim()
         compiled.prepare()  # before workers are forked, which have it then, and the splits too
-        for number in {recipe.split for recipe in recipes}:
+        splits = {recipe.split for recipe in recipes}
+        for number in splits if len(splits) <= self.dataset.most_splits else ():
             self.dataset.split(number)
         trained = Trained({}, {})
         with GridProgress(self.title, len(recipes), max(recipe.epochs for recipe in recipes)) as progress:

@@ -109,6 +109,21 @@ def test_a_saved_dataset_comes_back_the_same(digits: data.Dataset, tmp_path: Pat
             np.testing.assert_array_equal(ours.y, theirs.y)
 
 
+def test_splits_do_not_fill_the_memory_however_many_seeds_there_are(params, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_mini = params.study("mini").data
+    monkeypatch.setattr("pipeline.data.dataset.SPLITS_MEMORY", 3 * 4 * 1797 * 64)
+    dataset = prepare(of_mini)
+    first = dataset.split(0)
+    for number in (1, 2, 0, 3):
+        dataset.split(number)
+    assert dataset.most_splits == len(dataset._splits) == 3
+    assert dataset.split(0) is first  # used since
+    kept = dataset.split(3).train.x.copy()
+    for number in range(10, 20):
+        dataset.split(number)
+    np.testing.assert_array_equal(dataset.split(3).train.x, kept)
+
+
 def test_preparing_twice_gives_equal_bytes(params, tmp_path: Path) -> None:
     for name in ("a", "b"):
         data.save(prepare(params.study("mini").data), tmp_path / name)

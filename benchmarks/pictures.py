@@ -6,8 +6,10 @@ Usage: ``python -m benchmarks.pictures``, after `dvc repro`. Writes ``docs/repor
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 PAGE = Path("report/index.html")
 DOCS = Path("docs")
@@ -16,7 +18,9 @@ STUDY = "digits"
 
 def main() -> None:
     """Open the page from disk, and take its first screens and a study's variances."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    from playwright.sync_api import sync_playwright  # who asks for Chromium alone needs none
+
+    chromium = find_chromium()
     if not chromium or not PAGE.is_file():
         sys.exit(f"error: this takes Chromium ({chromium or 'not found'}) and {PAGE}: `make repro` writes it")
     with sync_playwright() as started:
@@ -29,7 +33,12 @@ def main() -> None:
         browser.close()
 
 
-def _picture(page: Page, chart: str, file: Path) -> None:
+def find_chromium() -> str | None:
+    """Return where the system's Chromium is; ``None`` where there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def _picture(page: "Page", chart: str, file: Path) -> None:
     own = page.locator(f"{chart}:visible").first
     own.scroll_into_view_if_needed()
     own.locator("svg, canvas").first.wait_for()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from mlflow import MlflowClient
 
+from benchmarks.pictures import find_chromium
 from tests.e2e.conftest import Clone
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ SIZES = {"phone": (360, 740), "desktop": (1280, 900)}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = find_chromium()
     assert chromium, "no Chromium on this machine: `apt-get install chromium`, or your system's package"
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

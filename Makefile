@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift replicate resolve ledger golden test fuzz test-faults test-browser lint check bench ui serve report summary store track format axes pins nightly
+.PHONY: help repro verify drift replicate resolve ledger published golden test fuzz test-faults test-keras test-browser lint check bench ui serve report summary store track format axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -33,6 +33,9 @@ resolve: $(VENV)/installed ## More seeds for a claim that the data leave open, u
 ledger: $(VENV)/installed ## The ledger over every study of params.yaml, in some hours; writes docs/results/ledger.md
 	@python -m stages.ledger $(STUDIES)
 
+published: $(VENV)/installed ## The textbook's experiments beside what was published; writes docs/results/notebook
+	@python -m stages.published
+
 golden: $(VENV)/installed ## Keep what this run came to as what others are compared with
 	@python -m stages.golden
 
@@ -44,13 +47,16 @@ check: $(VENV)/installed ## Say whether params.yaml makes sense, and what it bui
 
 test: $(VENV)/installed-dev ## Run every test, but for those of the next targets
 	@# A process for each core, one thread each. A file's tests run in one process, in order. The files start in the order of their names, which has the slow e2e early.
-	OMP_NUM_THREADS=1 pytest -m "not browser and not faults" -n logical --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 pytest -m "not browser and not faults and not keras" -n logical --dist loadfile --no-loadscope-reorder
 
 fuzz: $(VENV)/installed-dev ## Ten minutes of inputs that nobody thought of
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} pytest tests/fuzz
 
 test-faults: $(VENV)/installed-dev ## Run the tests that kill the real dvc and run it again
 	OMP_NUM_THREADS=1 pytest -m faults
+
+test-keras: $(VENV)/installed-dev ## Compare two hundred steps with Keras itself, in an environment of its own
+	pytest -m keras
 
 test-browser: $(VENV)/installed-dev ## Run the tests that open the report and the MLflow UI in Chromium
 	pytest -m browser

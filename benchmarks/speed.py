@@ -9,9 +9,7 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import time
-import venv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.environment import ENVIRONMENTS, python_of
 from benchmarks.peers.task import Task
 from benchmarks.report import machine, render, save
 from pipeline.closure import ROOT
@@ -30,8 +29,6 @@ from pipeline.errors import PipelineError
 from pipeline.strict_json import save_json
 
 PEERS = Path(__file__).parent / "peers"
-ENVIRONMENTS = Path(__file__).parent / "environments"
-INSTALLED = ROOT / ".bench"
 ROUNDS = 2
 """Of each peer's process, each of which repeats its task; one where only ours and JAX are compared."""
 
@@ -101,7 +98,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round of the headline activation, nothing written")
     quick = parser.parse_args().quick
     began = time.perf_counter()
-    pythons = {name: _python(name) for name in ("", "jax", "keras")}
+    pythons = {name: python_of(name) for name in ("", "jax", "keras")}
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
         for title, work in WORKS.items():
@@ -173,20 +170,6 @@ def _time(peer: Peer, task: Task, python: str) -> list[float]:
                 raise SystemExit(f"{peer.label} failed: {errors[-2000:]}")
     times = [json.loads(output.strip().splitlines()[-1])["milliseconds"] for output, _ in said]
     return [statistics.mean(one) for one in zip(*times, strict=True)]
-
-
-def _python(name: str) -> str:
-    """Return the interpreter of an environment, which is made where it is not there."""
-    if not name:
-        return sys.executable
-    folder, wanted = INSTALLED / name, (ENVIRONMENTS / f"{name}.txt").read_text(encoding="utf-8")
-    stamp, python = folder / "installed.txt", str(folder / "bin" / "python")
-    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
-        print(f"installing {name} into {folder.relative_to(ROOT)}", flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", str(ENVIRONMENTS / f"{name}.txt")], check=True)
-        stamp.write_text(wanted, encoding="utf-8")
-    return python
 
 
 def _data(work: Work, folder: Path) -> Path | None:

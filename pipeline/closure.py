@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PINS = "constraints.txt"
 PACKAGES = ("pipeline", "stages")
-DATA_FILE = re.compile(r"[\w-]*\.(csv|css|html|js|md|po)")
+DATA_FILE = re.compile(r"[\w-]*\.(css|html|js|md|po|yaml)")
 """The name of a file that a module may read from its own folder, or the end of one."""
 WITHOUT = {
     "pipeline/tracking/": "MLflow is a view of the results; `make track` writes it anew",

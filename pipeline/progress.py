@@ -16,14 +16,14 @@ class GridProgress:
     Args:
         title: the study's name.
         networks: how many are to be trained.
-        epochs: of each.
+        effort: what all of them take, in any unit.
     """
 
-    def __init__(self, title: str, networks: int, epochs: int) -> None:
-        self.networks, self.epochs = networks, epochs
+    def __init__(self, title: str, networks: int, effort: float) -> None:
+        self.networks, self.effort = networks, effort
         self.done = 0
         self.best = 0.0
-        self.network_epochs = 0
+        self.spent = self.finished = 0.0
         self.console = Console()
         self.started = self.last_line = time.monotonic()
         self.title = title
@@ -38,7 +38,7 @@ class GridProgress:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.task = self.bar.add_task(title, total=networks * epochs, done=0, networks=networks, best=0.0)
+        self.task = self.bar.add_task(title, total=effort, done=0, networks=networks, best=0.0)
 
     def __enter__(self) -> "GridProgress":
         """Show the line."""
@@ -58,23 +58,24 @@ class GridProgress:
             soft_wrap=True,
         )
 
-    def epoch_done(self, networks: int, best: float) -> None:
-        """Count an epoch of a stack, whose best validation accuracy was ``best``."""
+    def epoch_done(self, effort: float, best: float) -> None:
+        """Count an epoch of a stack: what it took, and its best validation accuracy."""
         self.best = max(self.best, best)
-        self.network_epochs += networks
-        self.bar.update(self.task, completed=self.network_epochs, best=self.best)
+        self.spent += effort
+        self.bar.update(self.task, completed=self.spent, best=self.best)
         now = time.monotonic()
         if not self.console.is_terminal and now - self.last_line >= SECONDS_BETWEEN_LINES:
             self.last_line = now
-            share = self.network_epochs / (self.networks * self.epochs)
+            share = self.spent / self.effort
             left = (now - self.started) * (1 - share) / share
             self.console.print(
                 f"{self.title}: {self.done:,}/{self.networks:,} networks, {left:.0f} s left, "
                 f"best val accuracy {self.best:.4f}", highlight=False, soft_wrap=True,
             )  # fmt: skip
 
-    def stack_done(self, networks: int) -> None:
-        """Count a stack's networks as trained (some may have stopped early)."""
+    def stack_done(self, networks: int, effort: float) -> None:
+        """Count a stack's networks as trained, and all that they would have taken (some may have stopped early)."""
         self.done += networks
-        self.network_epochs = max(self.network_epochs, self.done * self.epochs)
-        self.bar.update(self.task, completed=self.network_epochs, done=self.done)
+        self.finished += effort
+        self.spent = max(self.spent, self.finished)
+        self.bar.update(self.task, completed=self.spent, done=self.done)

@@ -1,6 +1,7 @@
 """Write ``docs/axes``: every axis and level, from the registries. Usage: ``make axes``."""
 
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -70,7 +71,10 @@ def _section(level: type[Level]) -> str:
 
 
 def _setting(name: str, field: FieldInfo) -> str:
-    """Return a setting with its default and bounds: ``slope = 0.3 (≥ 0, < 1)``."""
+    """Return a setting with its default and bounds, or other words: ``slope = 0.3 (≥ 0, < 1)``."""
+    if get_origin(field.annotation) is Literal:
+        others = [f"`{word}`" for word in get_args(field.annotation) if word != field.default]
+        return f"`{name} = {field.default}` (or {', '.join(others)})"
     bounds = [
         f"{sign} {getattr(limit, word):g}"
         for limit in field.metadata

@@ -26,7 +26,7 @@ SMALL = "mini"
 """The study that is for trying things out."""
 SEEDS = 20
 """That every study has at least, but for those that are large: their second look at the data."""
-LARGE = {"recurrent", "digits_very_deep", "fashion", "fashion_notebook", "fashion_deep"}
+LARGE = {"recurrent", "digits_very_deep", "fashion", "fashion_notebook", "fashion_deep", "fashion_third_edition"}
 PAGE = Path("docs/results/ledger.md")
 
 

@@ -28,6 +28,7 @@ def main() -> None:
             load_evaluation(RESULTS / name),
             pd.read_parquet(RESULTS / name / "propagation.parquet"),
             pd.read_parquet(RESULTS / name / "transfer.parquet"),
+            pd.read_parquet(RESULTS / name / "transfer_summary.parquet"),
         )
         for name in params.run
     ]

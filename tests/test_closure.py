@@ -57,7 +57,7 @@ def test_a_stage_that_computes_depends_on_the_kernels(name: str) -> None:
         ("stages/train.py", "pipeline/theory/edge.py"),  # the critical initializer
         ("stages/transfer.py", "pipeline/experiments/transfer/run.py"),  # imported in a function
         ("stages/report.py", "pipeline/report/ko.po"),
-        ("stages/report.py", "pipeline/evaluation/published_grid.csv"),
+        ("stages/report.py", "pipeline/evaluation/published.yaml"),
         (CODE, "pipeline/data/dataset.py"),
     ],
 )
@@ -86,14 +86,14 @@ def test_a_closure_follows_what_is_run_and_not_what_is_typed(tmp_path: Path) -> 
     for folder in ("", "inner", "unused"):
         (package / folder).mkdir(exist_ok=True)
         (package / folder / "__init__.py").touch()
-    (package / "inner" / "a.py").write_text("from pipeline.inner import b\nTABLE = 'numbers.csv'\nOTHER = '.po'\n")
+    (package / "inner" / "a.py").write_text("from pipeline.inner import b\nTABLE = 'numbers.yaml'\nOTHER = '.po'\n")
     (package / "inner" / "b.py").write_text("def late():\n    import pipeline.c\n")
     (package / "c.py").write_text("if TYPE_CHECKING:\n    import pipeline.unused\nimport numpy\n")
-    (package / "inner" / "numbers.csv").touch()
+    (package / "inner" / "numbers.yaml").touch()
     (package / "inner" / "ko.po").touch()
     assert closure("pipeline/inner/a.py", tmp_path) == {
         "pipeline/__init__.py", "pipeline/c.py", "pipeline/inner/__init__.py", "pipeline/inner/a.py",
-        "pipeline/inner/b.py", "pipeline/inner/ko.po", "pipeline/inner/numbers.csv",
+        "pipeline/inner/b.py", "pipeline/inner/ko.po", "pipeline/inner/numbers.yaml",
     }  # fmt: skip
 
 

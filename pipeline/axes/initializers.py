@@ -26,6 +26,13 @@ class Variances(NamedTuple):
     bias: float
 
 
+class Law(NamedTuple):
+    """What one layer's weights and biases are drawn from."""
+
+    distribution: Distribution
+    variances: Variances
+
+
 @dataclass(frozen=True)
 class WeightContext:
     """What an initializer may know of a layer."""
@@ -33,6 +40,8 @@ class WeightContext:
     fan_in: int
     fan_out: int
     first: bool
+    last: bool
+    """Whether it is the output layer."""
     input_square: float
     """Mean square of a feature of the network's input."""
     edge: "Callable[[], Edge]"
@@ -46,6 +55,14 @@ class Initializer(Level):
     distribution: ClassVar[Distribution]
     fitted: ClassVar[bool] = False
     """Whether it looks at the activation and the data."""
+    output: Annotated[Literal["same", "glorot_uniform"], Field(kw_only=True)] = "same"
+    """The output layer's law: the hidden layers', or glorot_uniform, which Keras takes where none is named."""
+
+    def law(self, layer: WeightContext) -> Law:
+        """Return how a layer's weights and biases are drawn."""
+        if layer.last and self.output == "glorot_uniform":
+            return Law("uniform", _glorot(layer))
+        return Law(self.distribution_of(layer), self.variances(layer))
 
     def distribution_of(self, layer: WeightContext) -> Distribution:
         """Return the distribution in one layer."""
@@ -55,6 +72,10 @@ class Initializer(Level):
     def variances(self, layer: WeightContext) -> Variances:
         """Return the variances in one layer."""
         raise NotImplementedError
+
+
+def _glorot(layer: WeightContext) -> Variances:
+    return Variances(2 / (layer.fan_in + layer.fan_out), 0.0)
 
 
 INITIALIZERS = Registry[Initializer]("initializer")
@@ -163,7 +184,7 @@ class IdentityWeights(Initializer):
     def variances(self, layer: WeightContext) -> Variances:
         if self._square(layer):
             return Variances(self.scale**2 / layer.fan_in, 0.0)
-        return Variances(2 / (layer.fan_in + layer.fan_out), 0.0)
+        return _glorot(layer)
 
     def _square(self, layer: WeightContext) -> bool:
         return layer.fan_in == layer.fan_out and not layer.first

@@ -123,7 +123,7 @@ class Registry(Generic[L]):
         """Return the settings that stand in the brackets."""
         if written is None or not written.strip():
             return {}
-        known = list(level.model_fields)
+        known = [name for name, field in level.model_fields.items() if not field.kw_only]
         settings: dict[str, Any] = {}
         for place, part in enumerate(written.split(",")):
             key, equals, value = part.rpartition("=")

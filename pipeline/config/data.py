@@ -48,10 +48,11 @@ class StratifiedSplit(Frozen):
 
 
 class OfficialSplit(Frozen):
-    """The dataset's own test set; the first ``validation`` training samples for validation."""
+    """The dataset's own test set; the first or the last ``validation`` training samples for validation."""
 
     kind: Literal["official"]
     validation: Annotated[int, Field(ge=1)]
+    validation_at: Literal["start", "end"] = "start"
 
 
 class BundledData(Frozen):

@@ -48,9 +48,11 @@ def split_indices(samples: Samples, split: OfficialSplit | StratifiedSplit) -> d
         training = len(everything) - samples.official_test
         if split.validation >= training:
             raise DataError(f"split.validation: {split.validation:,} leaves none of the {training:,} training samples")
+        start = 0 if split.validation_at == "start" else training - split.validation
+        validation = everything[start : start + split.validation]
         return {
-            "train": everything[split.validation : training],
-            "validation": everything[: split.validation],
+            "train": np.setdiff1d(everything[:training], validation),
+            "validation": validation,
             "test": everything[training:],
         }
     counts = np.bincount(samples.labels, minlength=len(samples.classes))

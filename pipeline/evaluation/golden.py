@@ -24,6 +24,10 @@ from pipeline.training.names import KEY
 GOLDEN = Path("golden")
 FULL_LEDGER = GOLDEN / "ledger.json"
 """Of `stages.ledger`, which trains every study there is."""
+PUBLISHED_RUNS = GOLDEN / "published.json"
+"""Of `stages.published`: the textbook's experiments, run by run."""
+KERAS_RUNS = GOLDEN / "keras.json"
+"""Of `benchmarks.keras_notebook`: the same by Keras itself."""
 ALPHA = 0.05
 LEAST = {"val_loss": 1e-3, "initial_signal": 1e-3}
 """The mean difference that a measure must exceed. ``initial_signal`` is ln of the lowest layer's mean square of z

@@ -1,32 +1,222 @@
 """What others published of the same settings, beside what was measured here."""
 
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
+from ruamel.yaml import YAML
+from scipy import stats
 
-from pipeline.evaluation.statistics import further_run_interval
+from pipeline.config import Study, Transfer
+from pipeline.data import Card
+from pipeline.errors import DataError
+from pipeline.evaluation.statistics import Interval, Scores, further_run_interval
+from pipeline.experiments.names import TRANSFER_SETTING
+from pipeline.grid import AXES, AXIS, setting_name
 
-PUBLISHED_FILE = Path(__file__).parent / "published_grid.csv"
-KEY = ["activation", "initializer", "normalization", "learning_rate"]
+PUBLISHED_FILE = Path(__file__).parent / "published.yaml"
+COLUMNS = ["name", "source", "score", "published", "others", "runs", "mean", "low", "high", "inside"]
+
+Score = Literal["train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
 
 
-def published_settings(study: str, networks: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """Return a row for each published setting that the study has.
+class Published(BaseModel):
+    """One published run, and which of a study's networks have its setting."""
 
-    Columns: the axes; ``train_accuracy`` and ``val_accuracy`` as published, one run each, and their ``source``;
-    ``measured``, the mean validation accuracy over the seeds, and ``low`` and ``high``, between which one further run
-    is expected.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    study: str
+    table: Literal["networks", "transfer"]
+    where: dict[str, str | int | float]
+    """What these rows of the study's table have in common; axes that it does not name are neutral."""
+    scores: dict[Score, float]
+    """After the last epoch. Training scores are means over it while the weights change, as Keras reports them."""
+    others: dict[Score, tuple[float, ...]] = {}
+    """Of stored runs of the same code."""
+    outside: str = ""
+    """Why a score lies outside of what is expected here, where one does, and what showed it."""
+
+    def rows(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        """Return the networks of this setting, a row for each seed; none where the study's table lacks it.
+
+        Args:
+            tables: the study's, by name.
+        """
+        table = tables[self.table]
+        if table.empty:
+            return table
+        where = {
+            name: axis.neutral for name, axis in AXIS.items() if axis.neutral is not None and self.table == "networks"
+        }
+        where |= self.where
+        return table[np.logical_and.reduce([table[column] == value for column, value in where.items()])]
+
+
+@cache
+def load_published() -> Mapping[str, Published]:
+    """Return what is known, by name."""
+    raw = YAML(typ="safe", pure=True).load(PUBLISHED_FILE.read_text(encoding="utf-8"))
+    return {name: Published.model_validate(entry) for name, entry in raw.items()}
+
+
+def beside(study: str, networks: pd.DataFrame, transfer: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Return a row for each published score of the study's settings.
+
+    Columns: ``name`` and ``source`` of what was published; the ``score``; ``published``, of one run, and ``others``, of
+    further ones; ``runs`` here, their ``mean``, and ``low`` and ``high``, between which a further run is expected;
+    whether the published run is ``inside``. A network that diverged guesses, and has no loss.
+
+    Args:
+        study: its name.
+        networks: see `pipeline.training.results.Results`.
+        transfer: see `pipeline.experiments.transfer.results.TransferResults`.
+        confidence: of the prediction interval.
     """
-    published = pd.read_csv(PUBLISHED_FILE)
-    own = published[published["study"] == study].drop(columns="study")
-    rows = []
-    for row in own.to_dict("records"):
-        same = (networks[KEY] == pd.Series({axis: row[axis] for axis in KEY})).all(axis=1)
-        scores = networks.loc[same & (networks["clipping"] == "none"), "val_accuracy"].dropna().to_numpy(np.float64)
-        if len(scores):
-            measured, low, high = further_run_interval(scores, confidence)
-            rows.append(
-                {str(key): value for key, value in row.items()} | {"measured": measured, "low": low, "high": high}
-            )
-    return pd.DataFrame(rows)
+    tables = {"networks": networks, "transfer": transfer}
+    found = []
+    for name, known in load_published().items():
+        if known.study != study:
+            continue
+        rows = known.rows(tables)
+        for score, published in known.scores.items():
+            values = rows[score].dropna().to_numpy(np.float64) if len(rows) else np.array([])
+            if len(values) > 1:
+                mean, low, high = expected(score, values, confidence)
+                others = known.others.get(score, ())
+                inside = low <= published <= high
+                found.append([name, known.source, score, published, others, len(values), mean, low, high, inside])
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+def expected(score: Score, values: Scores, confidence: float) -> Interval:
+    """Return the mean of ``[seed]``, and between which values, that the score can have, a further run is expected."""
+    mean, low, high = further_run_interval(values, confidence)
+    return Interval(mean, max(low, 0.0), min(high, 1.0) if score.endswith("accuracy") else high)
+
+
+class StudyRuns(NamedTuple):
+    """A study and what it came to."""
+
+    study: Study
+    transfer: Mapping[str, Transfer]
+    """Its transfer experiments."""
+    card: Card
+    tables: Mapping[str, pd.DataFrame]
+    """By the names of their files."""
+
+
+def compare(
+    studies: Mapping[str, StudyRuns], keras: Mapping[str, Sequence[Mapping[str, float]]], confidence: float
+) -> dict[str, Any]:
+    """Return all that the pages show, of every published run: ``confidence``, ``studies``, and ``experiments`` by name.
+
+    Args:
+        studies: those that the published runs are of.
+        keras: what Keras's own runs of some of them came to here, by name.
+        confidence: of the prediction intervals.
+
+    Raises:
+        DataError: a study has no networks of a published setting.
+    """
+    return {
+        "confidence": confidence,
+        "studies": {name: _about(own) for name, own in studies.items()},
+        "experiments": {
+            name: _runs(name, known, studies[known.study], keras.get(name, ()), confidence)
+            for name, known in load_published().items()
+        },
+    }
+
+
+def _about(own: StudyRuns) -> dict[str, Any]:
+    card = own.card
+    return {
+        "data": card.source,
+        "sha256": card.sha256,
+        "samples": card.samples,
+        "scaling": card.scaling,
+        "split": card.split.model_dump(),
+        "device": own.tables["timings"]["device"].iloc[0],
+        "seconds": sum(
+            float(own.tables[name]["seconds"].sum())
+            for name in ("timings", "transfer_timings")
+            if len(own.tables[name])
+        ),
+    }
+
+
+def _runs(
+    name: str, known: Published, own: StudyRuns, keras: Sequence[Mapping[str, float]], confidence: float
+) -> dict[str, Any]:
+    rows = known.rows(own.tables).sort_values("seed")
+    if len(rows) < 2:
+        raise DataError(f"{known.study}: has {len(rows)} networks of the published {name}; a comparison needs two")
+    history, timings = ("history", "timings") if known.table == "networks" else ("transfer_history", "transfer_timings")
+    key = [*(AXES if known.table == "networks" else TRANSFER_SETTING), "seed"]
+    curves = own.tables[history].merge(rows[key], on=key).groupby("epoch")["val_accuracy"]
+    scores = {}
+    for score, published in known.scores.items():
+        values = rows[score].to_numpy(np.float64)
+        mean, low, high = expected(score, values[np.isfinite(values)], confidence)
+        scores[score] = {
+            "published": published,
+            "others": known.others.get(score, ()),
+            "runs": values.tolist(),
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "inside": bool(low <= published <= high),
+        } | _beside_keras(values, np.array([one[score] for one in keras]))
+    return {
+        "source": known.source,
+        "study": known.study,
+        "setting": _setting(known, own, rows),
+        "seeds": rows["seed"].tolist(),
+        "scores": scores,
+        "health": rows["health"].tolist() if "health" in rows else [],
+        "curve": curves.agg(["mean", "min", "max"]).reset_index().to_numpy(np.float64).tolist(),
+        "seconds": float(own.tables[timings].merge(rows[key], on=key)["seconds"].sum()),
+        "outside": known.outside,
+    }
+
+
+def _beside_keras(ours: Scores, theirs: Scores) -> dict[str, Any]:
+    """Return Keras's runs, and the p-value of their mean being ours (Welch 1947); nothing where there are none."""
+    if len(theirs) < 2:
+        return {}
+    return {
+        "keras": theirs.tolist(),
+        "p": float(stats.ttest_ind(ours, theirs, equal_var=False, nan_policy="omit").pvalue),
+    }
+
+
+def _setting(known: Published, own: StudyRuns, rows: pd.DataFrame) -> str:
+    """Return the setting in words."""
+    if known.table == "networks":
+        cell = rows.iloc[0]
+        layers = f"{own.card.features}-{cell['hidden']}-{len(own.card.classes)}"
+        budget = _budget(own.study.training.epochs, cell["batch_size"], cell["learning_rate"])
+        return f"{layers}, {setting_name(cell)}, {budget}"
+    experiment = own.transfer[str(known.where["experiment"])]
+    task = str(known.where["task"])
+    classes = experiment.task_a if task == "A" else experiment.task_b
+    layers = "-".join(
+        map(str, (own.card.features, *experiment.hidden_widths, 1 if len(classes) == 2 else len(classes)))
+    )
+    labels = f", the first {known.where['labels']} training images" if task == "B" else ""
+    reused = known.where.get("reused")
+    reuse = (
+        f", {reused} hidden layers of task A's network, frozen for {experiment.frozen_epochs} epochs" if reused else ""
+    )
+    budget = _budget(experiment.training.epochs, experiment.training.batch_size, experiment.learning_rate)
+    kind = f"{experiment.initializer} · {experiment.activation}"
+    return f"task {task}: {', '.join(classes)}{labels}; {layers}, {kind}{reuse}, {budget}"
+
+
+def _budget(epochs: int, batch_size: int, rate: float) -> str:
+    return f"SGD at {rate:g}, batches of {batch_size}, {epochs} epochs"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config.data import StratifiedSplit
 from pipeline.data import Card, Dataset
 from pipeline.evaluation.estimates import Estimate, of_samples
+from pipeline.evaluation.statistics import Scores
 from pipeline.training.names import KEY
 
 Rows = NDArray[np.integer]
@@ -95,6 +96,27 @@ def tested(dataset: Dataset, hits: pd.DataFrame) -> Tested:
         samples=samples.reshape(parts.shape),
         card=dataset.card,
     )
+
+
+def on_samples(hits: pd.DataFrame, weights: pd.Series) -> Scores:
+    """Return ``[seed, sample]``: the sum of each seed's networks' hits on a sample, times what they count for.
+
+    NaN where a seed is not tested on a sample.
+
+    Args:
+        hits: see `pipeline.experiments.transfer.results.TransferResults`.
+        weights: by the index of the networks' rows.
+    """
+    own = hits.loc[weights.index]
+    tested, right = (
+        np.unpackbits(np.frombuffer(b"".join(own[bits]), np.uint8).reshape(len(own), -1), axis=1)
+        for bits in ("tested", "hits")
+    )
+    seeds = own["seed"].to_numpy()
+    rows = [
+        (weights.to_numpy()[seeds == seed] @ right[seeds == seed], tested[seeds == seed]) for seed in np.unique(seeds)
+    ]
+    return np.array([np.where(seen.any(0), score, np.nan) for score, seen in rows])
 
 
 def unpacked(hits: pd.Series, places: int) -> NDArray[np.uint8]:

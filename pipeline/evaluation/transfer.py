@@ -1,25 +1,19 @@
 """What reuse is worth: accuracy on task B by labels and layers, the gain over training from scratch, paired by seed."""
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Transfer
 from pipeline.data import Card
-from pipeline.evaluation.estimates import of_replicates
-from pipeline.evaluation.tested import overlap
+from pipeline.evaluation.estimates import of_samples
+from pipeline.evaluation.tested import on_samples, overlap
 
 SETTING = ["experiment", "labels", "reused", "unfrozen"]
-PUBLISHED_FILE = Path(__file__).parent / "published_transfer.csv"
 
 
-def summarize_transfer(
-    transfer: pd.DataFrame, card: Card, experiments: Mapping[str, Transfer], confidence: float
-) -> pd.DataFrame:
+def summarize_transfer(transfer: pd.DataFrame, hits: pd.DataFrame, card: Card, confidence: float) -> pd.DataFrame:
     """Return one row per setting of task B, sorted by it.
 
     Columns: `SETTING`; ``method``; ``networks``; ``diverged``; ``val_accuracy`` (mean); of the test part
@@ -29,30 +23,25 @@ def summarize_transfer(
 
     Args:
         transfer: see `pipeline.experiments.transfer.results.TransferResults`.
+        hits: likewise, ``transfer_hits``.
         card: of the study's data.
-        experiments: the study's, by name.
         confidence: of the intervals.
     """
     of_b = transfer[transfer["task"] == "B"]
     scratch = dict(iter(of_b[of_b["reused"] == 0].groupby(["experiment", "labels"])))
     rows: list[dict[str, Any]] = []
     for key, group in of_b.groupby(SETTING, sort=True):
-        base = scratch[key[:2]].set_index("seed")["test_accuracy"]
-        gain = group.set_index("seed")["test_accuracy"] - base
+        base = scratch[key[:2]]
         row: dict[str, Any] = dict(zip(SETTING, key, strict=True))
         row |= {"method": group["method"].iloc[0], "networks": len(group)}
         row["diverged"] = int((group["status"] != "trained").sum())
         row["val_accuracy"] = float(group["val_accuracy"].mean())
-        samples = sum(card.class_counts["test"][card.classes.index(one)] for one in experiments[str(key[0])].task_b)
-        own, others = float(group["test_accuracy"].mean()), float(base.mean())
-        for name, values, most in (
-            ("test_accuracy", group.set_index("seed")["test_accuracy"], own * (1 - own)),
-            ("gain", gain.dropna(), (1 - own) + (1 - others) - (own - others) ** 2),
-        ):
-            row |= {
-                f"{name}_{part}": value for part, value in _spread(values, card, most / samples, confidence).items()
-            }
-        row["error_ratio"] = _ratio(1 - row["test_accuracy_mean"], 1 - float(base.mean()))
+        own, others = (pd.Series(1.0, table.index) for table in (group, base))
+        reuse = row["method"] == "reuse"
+        for name, weights in (("test_accuracy", own), ("gain", pd.concat([own, -others]) if reuse else None)):
+            spread = NO_GAIN if weights is None else _spread(hits, weights, card, confidence)
+            row |= {f"{name}_{part}": value for part, value in spread.items()}
+        row["error_ratio"] = _ratio(1 - row["test_accuracy_mean"], 1 - float(base["test_accuracy"].mean()))
         rows.append(row)
     columns = [*SETTING, "method", "networks", "diverged", "val_accuracy", "error_ratio"]
     summary = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
@@ -63,31 +52,27 @@ def summarize_transfer(
     return summary
 
 
-def _spread(scores: pd.Series, card: Card, sampling: float, confidence: float) -> dict[str, float]:
-    """Return mean, sd and the bounds of an interval; NaN where there are too few scores.
+NO_GAIN = dict.fromkeys(("mean", "sd", "low", "high"), 0.0)
+"""Scratch's gain over itself."""
 
-    Hits are not kept: where splits are drawn, Nadeau & Bengio's interval is on the safe side; where all networks share
-    one test part, what its samples add to the variance is taken to be as much as it can be.
+
+def _spread(hits: pd.DataFrame, weights: pd.Series, card: Card, confidence: float) -> dict[str, float]:
+    """Return mean, sd over seeds and the bounds of an interval, which allows for seeds, splits and test samples.
 
     Args:
-        scores: by seed.
+        hits: of the study's networks.
+        weights: what each counts for, by the rows' index.
         card: of the study's data.
-        sampling: the largest variance that the samples of one test part can bring.
-        confidence: of the interval.
+        confidence: of the interval; its bounds are NaN of a single seed.
     """
-    values = scores.to_numpy(np.float64)
-    mean = float(values.mean()) if len(values) else math.nan
-    sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-    by_split = scores.groupby(
-        [card.split_of(int(seed)) if overlap(card) else int(seed) for seed in scores.index]
-    ).mean()
-    if len(by_split) < 2:
-        return {"mean": mean, "sd": sd, "low": math.nan, "high": math.nan}
-    found = of_replicates(by_split.to_numpy(np.float64), overlap(card))
-    if not overlap(card) and values.any():
-        found = found._replace(error=math.hypot(found.error, math.sqrt(sampling)))
-    _, low, high = found._replace(mean=mean).interval(confidence)
-    return {"mean": mean, "sd": sd, "low": low, "high": high}
+    values = on_samples(hits, weights)
+    seeds = sorted(hits["seed"].loc[weights.index].unique())
+    by_seed = np.nanmean(values, axis=1)
+    splits = np.array([card.split_of(int(seed)) for seed in seeds])
+    found = of_samples(values, overlap(card), splits if overlap(card) else None)
+    _, low, high = found.interval(confidence)
+    sd = float(by_seed.std(ddof=1)) if len(seeds) > 1 else math.nan
+    return {"mean": float(by_seed.mean()), "sd": sd, "low": low, "high": high}
 
 
 def _ratio(error: float, reference: float) -> float:
@@ -108,15 +93,3 @@ def transfer_metrics(transfer: pd.DataFrame, summary: pd.DataFrame) -> dict[str,
                 entry |= {"error_ratio": row["error_ratio"], "reused": row["reused"], "unfrozen": row["unfrozen"]}
         metrics[str(experiment)] = {"task_a_accuracy": float(of_a["test_accuracy"].mean()), "labels": by_labels}
     return metrics
-
-
-def published_transfer(study: str, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the settings that others published, with what they found and what was measured here.
-
-    Columns: those of the file (``experiment``, ``labels``, ``reused``, ``unfrozen``, ``published``, ``source``) and
-    ``mean``, ``low``, ``high`` of the test accuracy. Empty where nobody published any of the study's.
-    """
-    published = pd.read_csv(PUBLISHED_FILE)
-    own = published[published["study"] == study].drop(columns="study")
-    names = {f"test_accuracy_{part}": part for part in ("mean", "low", "high")}
-    return own.merge(summary[[*SETTING, *names]].rename(columns=names), on=SETTING) if len(summary) else own.iloc[:0]

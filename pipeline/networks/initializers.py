@@ -126,7 +126,7 @@ class StackedStart:
         function = function_of(design.activation)
         contexts = {square: weight_contexts(function, self.fans, square) for square in {*input_squares}}
         self.layers = {
-            (one, square): [(one.distribution_of(layer), *one.variances(layer)) for layer in contexts[square]]
+            (one, square): [(law.distribution, *law.variances) for law in map(one.law, contexts[square])]
             for one, square in {*self.starts}
         }
 

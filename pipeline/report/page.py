@@ -15,7 +15,7 @@ from pipeline.config import Params
 from pipeline.evaluation import agreement
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.ledger import ALL, CONFIDENCE, ERROR_RATE, Claim, Verdict, surprises
-from pipeline.evaluation.published import published_settings
+from pipeline.evaluation.published import beside
 from pipeline.evaluation.recommend import most_robust, simplest
 from pipeline.grid import AXES, AXIS, setting_name
 from pipeline.report.charts import (
@@ -249,7 +249,7 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
     site = N_("step") if set(study.propagation["architecture"]) == {"recurrent"} else N_("layer")
     for quantity, title in PROPAGATION_TITLES.items() if len(curves) else ():
         charts[f"{quantity}-{study.name}"] = propagation_chart(curves, quantity, title, site)
-    experiments = transfer_sections(study, params.transfer.get(study.name, {}), params.evaluation.confidence)
+    experiments = transfer_sections(study)
     for experiment in experiments:
         charts[f"labels-{study.name}-{experiment.name}"] = labels_chart(experiment.summary)
         charts[f"reuse-{study.name}-{experiment.name}"] = reuse_chart(experiment.summary)
@@ -258,7 +258,7 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
     varied = study.study.varied
     recommended = [row | {"setting": setting_name(row, varied)} for row in details["recommended"]]
     best = study.evaluation.metrics["best_cell"]
-    published = published_settings(study.name, study.results.networks, params.evaluation.confidence)
+    published = beside(study.name, study.results.networks, study.transfer, params.evaluation.confidence)
     return {
         "name": study.name,
         "study": study.study,
@@ -287,15 +287,7 @@ def _section(study: StudyResults, params: Params) -> dict[str, Any]:
         "charts": charts,
         "transfer": experiments,
         "experiments": params.transfer.get(study.name, {}),
-        "published": [
-            row
-            | {
-                "setting": " · ".join(
-                    [row["initializer"], row["activation"], AXIS["normalization"].label(row["normalization"])]
-                )
-            }
-            for row in published.to_dict("records")
-        ],
+        "published": published.to_dict("records"),
         "best_setting": setting_name(best, varied) if best else None,
         "seconds": timings["seconds"].sum(),
         "device": timings["device"].iloc[0],

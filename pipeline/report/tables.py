@@ -7,12 +7,11 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Study, Transfer
+from pipeline.config import Study
 from pipeline.data import Card
 from pipeline.evaluation.agreement import QUANTITIES, trainable_depths
 from pipeline.evaluation.cells import SETTING, View, factors, fixed_rate, select_learning_rate
 from pipeline.evaluation.files import Evaluation
-from pipeline.evaluation.transfer import published_transfer, summarize_transfer
 from pipeline.experiments.names import PROPAGATION_SETTING
 from pipeline.grid import AXES, AXIS, cell_name, setting_name, spell
 from pipeline.training.results import Results
@@ -38,8 +37,10 @@ class StudyResults(NamedTuple):
     evaluation: Evaluation
     propagation: pd.DataFrame
     """See `pipeline.experiments.propagation.propagation`."""
-    transfer: pd.DataFrame
+    transfer: pd.DataFrame = pd.DataFrame()
     """See `pipeline.experiments.transfer.results.TransferResults`; empty where the study has no experiment."""
+    transfer_summary: pd.DataFrame = pd.DataFrame()
+    """See `pipeline.evaluation.transfer.summarize_transfer`; likewise."""
 
     @property
     def fixed_rate(self) -> float:
@@ -258,22 +259,17 @@ class TransferSection(NamedTuple):
 
     name: str
     summary: pd.DataFrame
-    """See `summarize_transfer`."""
+    """The experiment's rows of `StudyResults.transfer_summary`."""
     task_a_accuracy: float
     rows: list[TransferRow]
-    published: list[dict[Hashable, Any]]
 
 
-def transfer_sections(
-    study: StudyResults, experiments: Mapping[str, Transfer], confidence: float
-) -> list[TransferSection]:
+def transfer_sections(study: StudyResults) -> list[TransferSection]:
     """Return what the study's transfer experiments came to."""
     if study.transfer.empty:
         return []
-    summary = summarize_transfer(study.transfer, study.card, experiments, confidence)
-    published = published_transfer(study.name, summary)
     sections = []
-    for name, own in summary.groupby("experiment", sort=True):
+    for name, own in study.transfer_summary.groupby("experiment", sort=True):
         of_a = study.transfer[(study.transfer["experiment"] == name) & (study.transfer["task"] == "A")]
         chosen = own[own["chosen"]].to_dict("records")
         by_method = {(row["labels"], row["method"]): row for row in chosen}
@@ -282,8 +278,7 @@ def transfer_sections(
             for labels in sorted({row["labels"] for row in chosen})
             if (labels, "reuse") in by_method
         ]
-        known = published[published["experiment"] == name].to_dict("records")
-        sections.append(TransferSection(str(name), own, float(of_a["test_accuracy"].mean()), rows, known))
+        sections.append(TransferSection(str(name), own, float(of_a["test_accuracy"].mean()), rows))
     return sections
 
 

@@ -21,7 +21,7 @@ def layer_variances(
     Raises:
         FunctionError: ``critical``, and the function has no stable edge of chaos.
     """
-    return [initializer.variances(layer) for layer in weight_contexts(function, fans, input_square)]
+    return [initializer.law(layer).variances for layer in weight_contexts(function, fans, input_square)]
 
 
 def weight_contexts(function: Function, fans: Sequence[tuple[int, int]], input_square: float) -> list[WeightContext]:
@@ -33,6 +33,8 @@ def weight_contexts(function: Function, fans: Sequence[tuple[int, int]], input_s
         input_square: mean square of a feature.
     """
     return [
-        WeightContext(fan_in, fan_out, layer == 0, input_square, lambda: edge_of_chaos(function))
+        WeightContext(
+            fan_in, fan_out, layer == 0, layer == len(fans) - 1, input_square, lambda: edge_of_chaos(function)
+        )
         for layer, (fan_in, fan_out) in enumerate(fans)
     ]

@@ -33,6 +33,8 @@ logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
 
 AfterEpoch = Callable[[StackModule], None]
+LAYERS_OWN = 1000
+"""What a layer takes besides its weights, as many multiplications."""
 
 
 class Trained(NamedTuple):
@@ -129,7 +131,7 @@ class Schedule(NamedTuple):
         for number in splits if len(splits) <= self.dataset.most_splits else ():
             self.dataset.split(number)
         trained = Trained({}, {})
-        with GridProgress(self.title, len(recipes), max(recipe.epochs for recipe in recipes)) as progress:
+        with GridProgress(self.title, len(recipes), sum(map(_effort, recipes))) as progress:
 
             def work(task: _Task, notify: Notify) -> Trained:
                 return self._train_task(task, tell(notify))
@@ -138,7 +140,7 @@ class Schedule(NamedTuple):
                 trained.take(finished)
                 if self.store:
                     self.store.save_all(*finished)
-                progress.stack_done(len(finished.outcomes))
+                progress.stack_done(len(finished.outcomes), sum(map(_effort, finished.outcomes)))
         return trained
 
     def _train_task(self, task: _Task, after_epoch: AfterEpoch) -> Trained:
@@ -229,11 +231,20 @@ class Schedule(NamedTuple):
             trainer.fit(module, ckpt_path=resume_from, weights_only=True)
 
 
+def _effort(recipe: Recipe) -> float:
+    """Return about what it takes to train a network, in multiplications by a weight."""
+    graph = Graph.of(recipe)
+    design = graph.design
+    steps = len(design.hidden) if design.architecture.recurrent else 1
+    return float((steps * parameter_count(design) + LAYERS_OWN * len(design.hidden)) * graph.labelled * graph.epochs)
+
+
 def tell(notify: Notify) -> AfterEpoch:
-    """Return what tells `GridProgress.epoch_done` of a stack's epochs: its networks, its best validation accuracy."""
+    """Return what tells `GridProgress.epoch_done` of a stack's epochs: what they took, their best accuracy."""
 
     def after_epoch(module: StackModule) -> None:
         best = module.history[-1].validation.accuracy[module.alive]
-        notify(len(module.seeds), float(best.max()) if len(best) else 0.0)
+        effort = sum(map(_effort, module.stack.recipes)) / module.graph.epochs
+        notify(effort, float(best.max()) if len(best) else 0.0)
 
     return after_epoch

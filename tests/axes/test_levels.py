@@ -37,6 +37,16 @@ def test_a_level_has_one_canonical_spelling(spelling: str, canonical: str) -> No
     assert ACTIVATIONS.parse(canonical) == ACTIVATIONS.parse(spelling)
 
 
+def test_what_all_initializers_have_is_named_where_it_is_set() -> None:
+    parse = AXIS["initializer"].registry.parse
+    assert str(parse("glorot_uniform(0.5)")) == "glorot_uniform(scale=0.5)"
+    assert str(parse("he_normal(output=glorot_uniform)")) == "he_normal(output=glorot_uniform)"
+    with pytest.raises(LevelError, match="has output = 'he_normal'; it should be 'same' or 'glorot_uniform'"):
+        parse("he_normal(output=he_normal)")
+    with pytest.raises(LevelError, match="has more settings than"):
+        parse("he_normal(glorot_uniform)")
+
+
 @given(lower=st.floats(0, 0.99), upper=st.floats(0, 0.99))
 def test_what_is_spelled_is_read_again(lower: float, upper: float) -> None:
     level = ACTIVATIONS["rrelu"](lower=min(lower, upper), upper=max(lower, upper))

@@ -40,6 +40,14 @@ def test_the_official_split_takes_the_first_training_samples_for_validation() ->
     }  # fmt: skip
 
 
+def test_the_official_split_may_take_the_last_ones() -> None:
+    wanted = OfficialSplit(kind="official", validation=5, validation_at="end")
+    split = split_indices(samples([0, 1] * 10, official_test=4), wanted)
+    assert {name: (part[0], part[-1], len(part)) for name, part in split.items()} == {
+        "train": (0, 10, 11), "validation": (11, 15, 5), "test": (16, 19, 4),
+    }  # fmt: skip
+
+
 def test_a_class_with_too_few_samples_is_named() -> None:
     with pytest.raises(DataError, match=r"class 'b' has 3 samples; .* it needs 5 at least"):
         split_indices(samples([0] * 50 + [1] * 3), STRATIFIED)

@@ -27,7 +27,7 @@ from pipeline.evaluation.claims.ledger import (
     surprises,
 )
 from pipeline.evaluation.claims.questions import activations_differ
-from pipeline.evaluation.claims.transfer import upper_layers_matter_less
+from pipeline.evaluation.claims.transfer import fewest_and_all
 from pipeline.evaluation.estimates import of_replicates, of_samples
 from pipeline.experiments.probes import (
     COSTS,
@@ -482,7 +482,7 @@ def test_layers_after_training_are_compared_at_the_rates_that_every_setting_trie
 def test_upper_layers_are_compared_where_several_numbers_of_layers_are_reused(reused, expected) -> None:
     rows = [(layers, 0, seed, 0.9 - layers / 100) for layers in reused for seed in (0, 1)]
     group = pd.DataFrame(rows, columns=["reused", "unfrozen", "seed", "test_accuracy"])
-    assert upper_layers_matter_less(group).tolist() == pytest.approx(expected)
+    assert (100 * paired(*fewest_and_all(group), "test_accuracy", on=())).tolist() == pytest.approx(expected)
 
 
 def test_what_the_literature_did_not_expect_is_surprising() -> None:

@@ -13,7 +13,7 @@ from pipeline.evaluation.claims.ledger import Finding
 from pipeline.experiments.transfer.run import run_transfer
 from pipeline.training.study import train_networks
 
-LARGE = {"fashion", "fashion_notebook", "fashion_deep", "digits_very_deep"}
+LARGE = {"fashion", "fashion_notebook", "fashion_deep", "fashion_third_edition", "digits_very_deep"}
 """Not cut down to seconds, or not at hand everywhere."""
 NAMED = sorted({study for claim in CLAIMS for study in claim.studies} - LARGE - {"probe"})
 SEEDS = (0, 1)

@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from pipeline.evaluation.published import published_settings
 from pipeline.evaluation.recommend import most_robust, recommend, simplest
 from tests.building import cell, hits_at
 
@@ -85,14 +84,3 @@ def test_the_most_robust_has_the_best_worst_network_over_rates_and_seeds(network
 def test_a_setting_in_which_a_network_diverged_is_not_recommended(networks, take) -> None:
     assert "prelu" not in {setting["activation"] for setting in take(networks, 0.5)}
     assert take(networks[networks["activation"] == "prelu"], 0.005) == []
-
-
-def test_published_settings_stand_beside_what_a_further_run_is_expected_to_be() -> None:
-    axes = cell("he_normal", "prelu", learning_rate=0.001)._asdict()
-    rows = [axes | {"seed": seed, "val_accuracy": 0.84 + 0.001 * seed} for seed in range(5)]
-    found = published_settings("fashion_notebook", pd.DataFrame(rows), 0.95)
-    (row,) = found.to_dict("records")
-    assert row["val_accuracy"] == 0.8398
-    assert row["measured"] == pytest.approx(0.842)
-    assert row["high"] - row["measured"] == pytest.approx(2.776 * 0.001581 * (1 + 1 / 5) ** 0.5, rel=1e-3)
-    assert published_settings("digits", pd.DataFrame(rows), 0.95).empty

@@ -56,6 +56,16 @@ def test_weights_follow_their_distribution(name: str) -> None:
     assert stats.kstest(weights.numpy(), distribution.cdf).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("name", INITIALIZERS.names)
+def test_the_output_layer_may_have_keras_default(name: str) -> None:
+    """A Dense layer that names no initializer is Glorot's: uniform on ±sqrt(6 / (fan_in + fan_out))."""
+    own, by_default = (build([30, 40, 200], initializers=[f"{name}{how}"]) for how in ("", "(output=glorot_uniform)"))
+    assert torch.equal(own.kernels[0], by_default.kernels[0])
+    output = by_default.kernels[1][0].detach().flatten().double()
+    radius = math.sqrt(6 / (40 + 200))
+    assert stats.kstest(output.numpy(), stats.uniform(-radius, 2 * radius).cdf).pvalue > 1e-3
+
+
 def test_the_truncated_normals_deviation_is_scipys() -> None:
     assert pytest.approx(stats.truncnorm(-2, 2).std(), abs=1e-12) == TRUNCATED_SD
 

@@ -17,6 +17,7 @@ from pipeline.data import Dataset
 from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence, StudyTables
 from pipeline.evaluation.claims.ledger import as_metrics, as_table, keep_ledger
+from pipeline.evaluation.transfer import summarize_transfer
 from pipeline.experiments.propagation import propagation
 from pipeline.experiments.transfer.run import run_transfer
 from pipeline.grid import AXES, AXIS
@@ -69,8 +70,9 @@ def study(params, mini, digits, tmp_path_factory) -> StudyResults:
     blocks = (plain, {"initializer": ("critical",), "activation": CRITICAL})
     whole = short.model_copy(update={"grid": tuple(short.grid[0].model_copy(update=block) for block in blocks)})
     measured = propagation("mini", whole, params.model_copy(update={"propagation": shape}), named)
-    transfer = run_transfer("mini", params, digits, params.transfer["mini"]).transfer
-    return StudyResults("mini", short, named.card, results, evaluation, measured, transfer)
+    found = run_transfer("mini", params, digits, params.transfer["mini"])
+    summary = summarize_transfer(found.transfer, found.transfer_hits, digits.card, 0.95)
+    return StudyResults("mini", short, named.card, results, evaluation, measured, found.transfer, summary)
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +295,7 @@ def test_a_study_of_one_axis_gets_a_page_about_that_axis(axis: str, levels: list
     own = own.model_copy(update={"training": own.training.model_copy(update={"epochs": 1})})
     results, evaluation = evaluated("mini", own, changed, digits, tmp_path)
     start = propagation("mini", own, changed, digits)
-    study = StudyResults("mini", own, digits.card, results, evaluation, start, pd.DataFrame())
+    study = StudyResults("mini", own, digits.card, results, evaluation, start)
     (first, *_) = heatmaps(study)
     assert (axis if axis != "learning_rate" else "activation") == first.rows_axis
     assert first.columns_axis == "learning_rate"

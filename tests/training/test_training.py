@@ -10,6 +10,7 @@ from pipeline.compute.workers import run_all
 from pipeline.errors import ParamsError
 from pipeline.grid import AXES, Network
 from pipeline.networks.build import parameter_count
+from pipeline.progress import GridProgress
 from pipeline.training.names import KEY, METRICS
 from pipeline.training.order import Epochs
 from pipeline.training.stacks import into_stacks, stack_size
@@ -227,3 +228,15 @@ def test_workers_notify_the_caller() -> None:
 def test_tables_hold_nothing_that_changes_from_run_to_run(results) -> None:
     assert "seconds" not in {*results.networks, *results.history}
     assert isinstance(results.timings, pd.DataFrame)
+
+
+def test_the_time_left_is_by_what_networks_take(monkeypatch, capsys) -> None:
+    clock = iter([0.0, 20.0, 90.0, 100.0])
+    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: next(clock))
+    with GridProgress("study", 2, 20.0) as progress:
+        progress.epoch_done(10.0, 0.5)  # the first of two that take as much
+        assert "study: 0/2 networks, 20 s left" in capsys.readouterr().out
+        progress.stack_done(1, 18.0)  # it stopped early
+        progress.epoch_done(0.0, 0.6)
+        assert "study: 1/2 networks, 10 s left" in capsys.readouterr().out
+    assert "study: 1 networks trained in 100.0 s, best val accuracy 0.6000" in capsys.readouterr().out

@@ -27,6 +27,8 @@ Epoch = int | Literal["last"]
 """Of which a look at the layers is; ``last`` is each network's last recorded one."""
 BY_SHAPE = ("networks", "history", "hits", "layers", "timings", "tuning_layers")
 """Tables of networks that have a shape, and each axis as a column."""
+OF_TRANSFER = ("transfer", "transfer_history", "transfer_hits")
+"""The first of `TransferResults`'s tables."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class StudyTables:
     timings: pd.DataFrame
     transfer: pd.DataFrame = field(default_factory=pd.DataFrame)
     transfer_history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    transfer_hits: pd.DataFrame = field(default_factory=pd.DataFrame)
     tuning_layers: pd.DataFrame = field(default_factory=pd.DataFrame)
     tested: Mapping[int, Indices] = field(default_factory=dict)
     """By seed, the samples of its test part; empty where nobody knows."""
@@ -49,7 +52,7 @@ class StudyTables:
     def of(cls, study: Study, results: Results, *transfer: pd.DataFrame, tested: Mapping[int, Indices] = {}) -> Self:
         """Return the tables that training has made, and those of transfer experiments."""
         own = {name: getattr(results, name) for name in BY_SHAPE}
-        return cls(study, **own, **dict(zip(("transfer", "transfer_history"), transfer, strict=False)), tested=tested)
+        return cls(study, **own, **dict(zip(OF_TRANSFER, transfer, strict=False)), tested=tested)
 
     def __post_init__(self) -> None:
         """Number the words of each axis, alike in all tables: they are compared thousands of times."""

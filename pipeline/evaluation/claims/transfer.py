@@ -1,42 +1,48 @@
 """Claims on transfer learning."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from pipeline.evaluation.claims.comparison import paired
+from pipeline.evaluation.claims.comparison import contrast, paired
 from pipeline.evaluation.claims.evidence import Evidence, StudyTables
 from pipeline.evaluation.claims.ledger import Claim, Finding, finding
 from pipeline.evaluation.claims.questions import FIVE_POINTS, HALF_A_POINT, Findings, Test, found
+from pipeline.evaluation.tested import on_samples
 from pipeline.experiments.transfer.results import OF_EXPERIMENT
 
-TRANSFERS = ("digits", "digits_transfer", "fashion_notebook")
+TRANSFERS = ("digits", "digits_transfer", "fashion_notebook", "fashion_third_edition")
 SETTING = ["reused", "unfrozen"]
+ACCURACY = "test_accuracy"
 
-Effects = Callable[[pd.DataFrame], pd.Series]
-"""Takes the networks of task B of one experiment and number of labels; returns effects by seed."""
+Choose = Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
+"""Takes the networks of task B of one experiment and number of labels; returns those that are compared, by seed."""
 
 
-def within_experiments(effects_of: Effects) -> Test:
-    """Return a test of what each experiment says by itself, where the lowest layers are reused, of the same inputs."""
+def within_experiments(choose: Choose, metric: str = ACCURACY) -> Test:
+    """Return a test of what each experiment says by itself, where the lowest layers are reused, of the same inputs.
+
+    Args:
+        choose: returns the networks compared, first less second.
+        metric: a column.
+    """
 
     def test(evidence: Evidence) -> Findings:
         for name, tables in _with_transfer(evidence):
             for where, group in by_labels(tables):
                 if {*group["reuse_from"]} == {"bottom"} and {*group["task_a_inputs"]} == {"own"}:
-                    yield in_task(name, tables, effects_of(group), **where)
+                    yield in_task(name, tables, where, *choose(group), metric=metric)
 
     return found(test)
 
 
-def between_experiments(column: str, first: object, second: object, metric: str = "test_accuracy") -> Test:
-    """Return a test of experiments that differ in one thing alone: first less second, layer for layer.
+def between_experiments(column: str, first: object, second: object) -> Test:
+    """Return a test of experiments that differ in one thing alone: accuracy, first less second, layer for layer.
 
     Args:
         column: in which they differ.
         first: what it is in the first; ``None`` for the lowest number there is.
         second: what it is in the second; ``None`` for the highest.
-        metric: a score.
     """
 
     def test(evidence: Evidence) -> Findings:
@@ -49,9 +55,9 @@ def between_experiments(column: str, first: object, second: object, metric: str 
                 if one != other and {one, other} <= {*levels}:
                     group = group[thawed_as_asked(group, column)]
                     mine, theirs = (group[group[column] == level] for level in (one, other))
-                    effects = 100 * paired(mine, theirs, metric, on=SETTING)
                     place = dict(zip(alike, key, strict=True))
-                    yield in_task(name, tables, effects, task_b=place["task_b"], labels=place["labels"])
+                    where = {"task_b": place["task_b"], "labels": place["labels"]}
+                    yield in_task(name, tables, where, mine, theirs, on=SETTING)
 
     return found(test)
 
@@ -68,54 +74,64 @@ def thawed_as_asked(group: pd.DataFrame, column: str) -> pd.Series:
     return (group["unfrozen"] == 0) & ~full if column == "reuse_from" else group["unfrozen"] == 0
 
 
-def best_reuse(group: pd.DataFrame) -> pd.DataFrame:
-    """Return the networks of the reuse that is best on validation."""
+def best_reuse_and_scratch(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the networks of the reuse that is best on validation, and those from scratch."""
     reuse = group[group["reused"] > 0]
-    chosen = reuse.groupby(SETTING)["val_accuracy"].mean().idxmax()
-    return group.set_index(SETTING).loc[[chosen]]
+    means = reuse.groupby(SETTING)["val_accuracy"].transform("mean")
+    best = reuse.loc[[means.idxmax()], SETTING]
+    return reuse[(reuse[SETTING] == best.iloc[0]).all(axis=1)], group[group["reused"] == 0]
 
 
-def beats_scratch(group: pd.DataFrame) -> pd.Series:
-    """Accuracy on the task with few labels: the reuse that is best on validation, less scratch."""
-    return 100 * paired(best_reuse(group), group[group["reused"] == 0], "test_accuracy", on=())
-
-
-def saves_epochs(group: pd.DataFrame) -> pd.Series:
-    """Speed on the task with few labels: the reuse that is best on validation, less scratch."""
-    return 100 * paired(best_reuse(group), group[group["reused"] == 0], "profile", on=())
-
-
-def upper_layers_matter_less(group: pd.DataFrame) -> pd.Series:
-    """Accuracy with the lowest layer reused and frozen, less that with all of them."""
+def fewest_and_all(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the networks with the lowest layer reused and frozen, and those with all of them."""
     frozen = group[(group["reused"] > 0) & (group["unfrozen"] == 0)]
     fewest, most = frozen["reused"].min(), frozen["reused"].max()
-    if not fewest < most:
-        return pd.Series(dtype=float)
     few, all_of_them = (frozen[frozen["reused"] == layers] for layers in (fewest, most))
-    return 100 * paired(few, all_of_them, "test_accuracy", on=())
+    return (few, all_of_them) if fewest < most else (few.iloc[:0], all_of_them)
 
 
-def unfreezing_helps(group: pd.DataFrame) -> pd.Series:
-    """Accuracy with all layers reused and unfrozen after a while, less that with them frozen throughout."""
+def unfrozen_and_frozen(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the networks with all layers reused and unfrozen after a while, and those with them frozen throughout."""
     deepest = group[group["reused"] == group["reused"].max()]
-    thawed = deepest[deepest["unfrozen"] == deepest["reused"]]
-    return 100 * paired(thawed, deepest[deepest["unfrozen"] == 0], "test_accuracy", on=())
+    return deepest[deepest["unfrozen"] == deepest["reused"]], deepest[deepest["unfrozen"] == 0]
 
 
-def one_or_two_suffice(group: pd.DataFrame) -> pd.Series:
-    """Accuracy with all layers reused, one or two of them unfrozen (by validation), less with all unfrozen."""
+def one_or_two_and_all(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the networks with all layers reused: one or two of them unfrozen (by validation), and all unfrozen."""
     deepest = group[group["reused"] == group["reused"].max()]
     some = deepest[deepest["unfrozen"].isin([1, 2]) & (deepest["unfrozen"] < deepest["reused"])]
-    if some.empty:
-        return pd.Series(dtype=float)
-    best = some.groupby("unfrozen")["val_accuracy"].mean().idxmax()
     every = deepest[deepest["unfrozen"] == deepest["reused"]]
-    return 100 * paired(some[some["unfrozen"] == best], every, "test_accuracy", on=())
+    if some.empty:
+        return some, every
+    best = some.groupby("unfrozen")["val_accuracy"].mean().idxmax()
+    return some[some["unfrozen"] == best], every
 
 
-def in_task(name: str, tables: StudyTables, effects: pd.Series, **where: object) -> Finding | None:
-    """Return what effects by seed on task B's accuracy come to."""
-    return finding(name, tables.dataset, tables.overlap, effects, where)
+def in_task(
+    name: str,
+    tables: StudyTables,
+    where: Mapping[str, object],
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    metric: str = ACCURACY,
+    on: Sequence[str] = (),
+) -> Finding | None:
+    """Return what networks of task B come to, first less second, in points.
+
+    Args:
+        name: of the study.
+        tables: its own.
+        where: what tells the place.
+        first: rows of `StudyTables.of_task_b`.
+        second: likewise.
+        metric: a column.
+        on: columns that make pairs of a seed's networks.
+    """
+    effects = 100 * paired(first, second, metric, on)
+    samples = None
+    if metric == ACCURACY and len(effects) and len(tables.transfer_hits):
+        samples = 100 * on_samples(tables.transfer_hits, contrast(first, second, on))
+    return finding(name, tables.dataset, tables.overlap, effects, where, samples)
 
 
 def by_labels(tables: StudyTables) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
@@ -137,7 +153,7 @@ CLAIMS = (
         known="how much depends on the classes",
         reference="Yosinski et al. 2014",
         studies=TRANSFERS,
-        test=within_experiments(beats_scratch),
+        test=within_experiments(best_reuse_and_scratch),
     ),
     Claim(
         id="upper-layers-less-useful",
@@ -150,7 +166,7 @@ CLAIMS = (
         known="usual",
         reference="Yosinski et al. 2014",
         studies=TRANSFERS,
-        test=within_experiments(upper_layers_matter_less),
+        test=within_experiments(fewest_and_all),
     ),
     Claim(
         id="unfreezing-helps",
@@ -163,7 +179,7 @@ CLAIMS = (
         known="usual",
         reference="Yosinski et al. 2014; Howard & Ruder 2018",
         studies=TRANSFERS,
-        test=within_experiments(unfreezing_helps),
+        test=within_experiments(unfrozen_and_frozen),
     ),
     Claim(
         id="transfer-similar-inputs",
@@ -189,7 +205,7 @@ CLAIMS = (
         known="usual",
         reference="Yosinski et al. 2014",
         studies=TRANSFERS,
-        test=within_experiments(saves_epochs),
+        test=within_experiments(best_reuse_and_scratch, "profile"),
     ),
     Claim(
         id="lower-layers-first",
@@ -214,8 +230,8 @@ CLAIMS = (
         expected="depends",
         known="on the number of labels",
         reference="Howard & Ruder 2018",
-        studies=("digits_transfer", "fashion_notebook"),
-        test=within_experiments(one_or_two_suffice),
+        studies=("digits_transfer", "fashion_notebook", "fashion_third_edition"),
+        test=within_experiments(one_or_two_and_all),
         alike=True,
     ),
     Claim(

@@ -1,14 +1,15 @@
-"""The tables that transfer experiments make. They hold nothing that changes from run to run."""
+"""The tables that transfer experiments make. They hold nothing that changes from run to run, but for the timings."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pipeline.config import Transfer
-from pipeline.data import Card
 from pipeline.experiments.names import TRANSFER_SETTING
+from pipeline.experiments.transfer.tasks import Task
 from pipeline.training.names import METRICS
 from pipeline.training.outcome import Outcome
 from pipeline.training.results import SCORES, final_scores, save_tables
@@ -30,6 +31,11 @@ class TransferResults(NamedTuple):
     diverged guesses. And what the experiment has for all its networks: `OF_EXPERIMENT`."""
     transfer_history: pd.DataFrame
     """One row per network and finished epoch."""
+    transfer_hits: pd.DataFrame
+    """One row per network: bits, eight in a byte as ``numpy.packbits`` has them, one for each of the study's samples:
+    ``tested``, which of them its test part has, and ``hits``, which it gets right; a diverged network guesses."""
+    transfer_timings: pd.DataFrame
+    """One row per network: ``seconds`` (its share of its stack's wall time), ``stack_size``, ``device``."""
 
     def save(self, folder: Path) -> None:
         """Write each table as ``<name>.parquet``. Equal tables give equal bytes."""
@@ -43,30 +49,48 @@ def load_transfer(folder: Path) -> TransferResults:
 
 def tabulate(
     experiments: Mapping[str, "Mapping[TransferNetwork, Outcome]"],
-    cards: Mapping[str, Mapping[str, Card]],
+    tasks: Mapping[str, Mapping[str, Task]],
     asked: Mapping[str, Transfer],
 ) -> TransferResults:
     """Return the tables of some experiments' networks.
 
     Args:
         experiments: what the networks came to, by experiment.
-        cards: of the data, by experiment and task.
+        tasks: by experiment and name.
         asked: the experiments, as ``params.yaml`` has them.
     """
-    rows, histories = [], []
+    rows, histories, hits, timings = [], [], [], []
     for name, trained in experiments.items():
         common = [_words(getattr(asked[name], column)) for column in OF_EXPERIMENT]
         for network in sorted(trained):
             outcome = trained[network]
             key = [name, network.task, network.method, *network[1:]]
             status = "trained" if outcome.alive else "diverged"
-            scores = final_scores(outcome, cards[name][network.task])
+            task = tasks[name][network.task]
+            scores = final_scores(outcome, task.card)
             rows.append([*key, status, outcome.epochs, *scores.values(), *common])
             histories += [[*key, epoch, *map(float, row)] for epoch, row in enumerate(outcome.history, 1)]
+            hits.append([*key, *_bits(outcome, task, task.card.split_of(network.seed))])
+            timings.append([*key, outcome.seconds, outcome.stack_size, outcome.device])
     return TransferResults(
         pd.DataFrame(rows, columns=[*KEY, "status", "epochs", *SCORES, *OF_EXPERIMENT]),
         pd.DataFrame(histories, columns=[*KEY, "epoch", *METRICS]),
+        pd.DataFrame(hits, columns=[*KEY, "tested", "hits"]),
+        pd.DataFrame(timings, columns=[*KEY, "seconds", "stack_size", "device"]),
     )
+
+
+def _bits(outcome: Outcome, task: Task, split: int) -> tuple[bytes, bytes]:
+    """Return a network's ``tested`` and ``hits``."""
+    own = task.tested_on(split)
+    if outcome.alive:
+        right = np.unpackbits(outcome.hits, count=len(own)).astype(bool)
+    else:
+        right = task.number[task.whole.labels[own]] == task.card.guess
+    bits = np.zeros((2, len(task.whole.labels)), bool)
+    bits[0, own], bits[1, own] = True, right
+    tested, hits = np.packbits(bits, axis=1)
+    return tested.tobytes(), hits.tobytes()
 
 
 def _words(value: object) -> object:

@@ -39,8 +39,9 @@ def run_transfer(
         name: Experiment(f"{title}, {name}", params, dataset, transfer, store)
         for name, transfer in sorted(experiments.items())
     }
-    cards = {name: {task: data.card for task, data in one.tasks.items()} for name, one in own.items()}
-    return tabulate({name: one.run() for name, one in own.items()}, cards, experiments)
+    return tabulate(
+        {name: one.run() for name, one in own.items()}, {name: one.tasks for name, one in own.items()}, experiments
+    )
 
 
 class Experiment:

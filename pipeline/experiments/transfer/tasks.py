@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.axes.normalization import NORMALIZATIONS
 from pipeline.config import Transfer
 from pipeline.data import Dataset, Part, Split
-from pipeline.data.dataset import PARTS
+from pipeline.data.dataset import PARTS, Indices
 from pipeline.errors import ParamsError
 
 
@@ -37,6 +37,11 @@ class Task(Dataset):
             "sha256": hashlib.sha256(json.dumps([whole.card.sha256, *classes, permuted]).encode()).hexdigest(),
         }
         super().__init__(whole.features, whole.labels, whole.places, whole.card.model_copy(update=about))
+
+    def tested_on(self, number: int) -> Indices:
+        """Return which of all samples are a split's test part, in its order."""
+        places = self.whole.exchanged(number)["test"]
+        return places[self.number[self.whole.labels[places]] >= 0]
 
     def make(self, number: int) -> Split:
         """Return the split's samples of these classes."""

@@ -30,8 +30,8 @@ replicate: $(VENV)/installed ## Run the ledger again on fresh seeds and splits: 
 resolve: $(VENV)/installed ## More seeds for a claim that the data leave open, until they tell; CLAIM=name [SEEDS=most]
 	@python -m stages.resolve $(CLAIM) $(SEEDS)
 
-ledger: $(VENV)/installed ## The ledger over every study of params.yaml, in some hours; writes docs/results/ledger.md
-	@python -m stages.ledger $(STUDIES)
+ledger: $(VENV)/installed ## The ledger over every study of params.yaml, in some hours; writes docs/results/ledger.md. SEED=number: which verdicts hold on other seeds?
+	@python -m stages.ledger $(SEED) $(STUDIES)
 
 published: $(VENV)/installed ## The textbook's experiments beside what was published; writes docs/results/notebook
 	@python -m stages.published

@@ -1,7 +1,8 @@
 """How far ledgers on other seeds and splits agree: of every two runs, which verdicts differ.
 
-Usage: ``python -m benchmarks.replications``, after `dvc repro` and `make replicate` with some seeds. Writes
-``benchmarks/results/replications-<hardware>-<date>.json`` and the lines in ``docs/claims.md``.
+Usage: ``python -m benchmarks.replications``, after `dvc repro` and `make replicate` with some seeds, and for the full
+ledger after `make ledger SEED=…`. Writes ``benchmarks/results/replications-<hardware>-<date>.json`` and the lines in
+``docs/claims.md``.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import machine, render_replications, save
+from pipeline.evaluation.golden import FULL_LEDGER
 from pipeline.evaluation.rerun import changes
 
 REPORT = Path("report")
@@ -25,8 +27,19 @@ def main() -> None:
     ledgers = {name: json.loads(files[name].read_text(encoding="utf-8")) for name in names}
     pairs = [compared(first, second, ledgers) for first, second in combinations(names, 2)]
     tested = [entry["verdict"] != "not tested" for entry in ledgers[names[0]].values()]
-    save("replications", {**machine(), "base_seeds": names, "claims": sum(tested), "pairs": pairs})
+    kept = _claims(FULL_LEDGER)
+    full = [
+        {"base_seed": file.stem, "claims": len(kept), "changed": changes(kept, _claims(file))}
+        for file in sorted((REPORT / "full").glob("*.json"))
+        if file.stem.isdecimal()
+    ]
+    save("replications", {**machine(), "base_seeds": names, "claims": sum(tested), "pairs": pairs, "full": full})
     render_replications()
+
+
+def _claims(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["claims"]
+    return found
 
 
 def compared(first: str, second: str, ledgers: dict[str, Any]) -> dict[str, Any]:

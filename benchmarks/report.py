@@ -165,7 +165,19 @@ def render_replications() -> None:
         f"{statistics.mean(others):.1f} verdicts on average, at most {max(others)}, and in "
         f"{statistics.mean(open_ones):.1f} more, at most {max(open_ones)}, that are inconclusive in one of them. Those "
         f"that ever differ are {', '.join(f'`{name}`' for name in names)}. Of {effects:,} effects, "
-        f"{beyond / effects:.0%} differ between two runs by more than their 95 % intervals allow.\n",
+        f"{beyond / effects:.0%} differ between two runs by more than their 95 % intervals allow.\n"
+        + "".join(f"\n{_of_the_full_ledger(one)}\n" for one in content.get("full", ())),
+    )
+
+
+def _of_the_full_ledger(one: Content) -> str:
+    changed = one["changed"]
+    others = {name: pair for name, pair in changed.items() if "inconclusive" not in pair}
+    told = ", ".join(f"`{name}` from {first} to {second}" for name, (first, second) in others.items())
+    return (
+        f"The full ledger with base seed {one['base_seed']} has the kept one's verdict for "
+        f"{one['claims'] - len(changed)} of {one['claims']} claims; {len(changed) - len(others)} are inconclusive in "
+        f"one of the two, {len(others)} changed otherwise{f' ({told})' if told else ''}."
     )
 
 

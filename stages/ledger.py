@@ -1,4 +1,4 @@
-"""The full ledger: every study of params.yaml, in an hour or two. Usage: ``python -m stages.ledger [STUDY …]``.
+"""The full ledger: every study of params.yaml, in an hour or two. Usage: ``python -m stages.ledger [SEED] [STUDY …]``.
 
 An interrupted run goes on from the networks that are kept. Results of `dvc repro` stay as they are.
 """
@@ -21,6 +21,7 @@ from pipeline.report.full import render_ledger
 from pipeline.strict_json import save_json
 from stages import REPORT, run
 from stages.claims import load_ledger, load_probes
+from stages.replicate import told
 
 SMALL = "mini"
 """The study that is for trying things out."""
@@ -30,12 +31,18 @@ LARGE = {"recurrent", "digits_very_deep", "fashion", "fashion_notebook", "fashio
 PAGE = Path("docs/results/ledger.md")
 
 
-def main(*names: str) -> None:
+def main(*words: str) -> None:
     """Write ``golden/ledger.json``, ``docs/results/ledger.md`` from it, and the parts and effects to ``report/full``.
 
-    With names of studies, the ledger over these alone is written to ``report/full``, and nothing is kept.
+    With names of studies, the ledger over these alone is written to ``report/full``, and nothing is kept. With a base
+    seed, it is the ledger on other seeds and splits: ``report/full/SEED.json`` has it, and it is said which verdicts of
+    the kept one hold.
     """
     params = load_params()
+    seed = int(words[0]) if words and words[0].isdecimal() else None
+    names = words if seed is None else words[1:]
+    if seed is not None:
+        params = params.reseeded(seed)
     for name in names:
         if name not in params.studies:
             raise ParamsError(f"{name!r} is not a study of params.yaml{did_you_mean(name, params.studies)}")
@@ -60,7 +67,11 @@ def main(*names: str) -> None:
         "quick": {name: entry["verdict"] for name, entry in load_ledger().items()},
         "parts": table[["claim", "part", "name", "speaks"]].to_numpy().tolist(),
     }
-    save_json(kept, folder / "ledger.json")
+    save_json(kept, folder / ("ledger.json" if seed is None else f"{seed}.json"))
+    if seed is not None:
+        before = json.loads(FULL_LEDGER.read_text(encoding="utf-8"))["claims"]
+        print("\n".join(told(before, as_metrics(ledger))))
+        return
     if not names:
         save_json(kept, FULL_LEDGER)
         PAGE.parent.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,7 @@ def main(*words: str) -> None:
 
 def told(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return in lines which verdicts changed, and how many did not."""
+    before = {name: entry for name, entry in before.items() if name in after}
     changed = changes(before, after)
     decided = [name for name, pair in changed.items() if "inconclusive" not in pair]
     return [

@@ -38,8 +38,8 @@ class Published(BaseModel):
     """After the last epoch. Training scores are means over it while the weights change, as Keras reports them."""
     others: dict[Score, tuple[float, ...]] = {}
     """Of stored runs of the same code."""
-    outside: str = ""
-    """Why a score lies outside of what is expected here, where one does, and what showed it."""
+    remark: str = ""
+    """Why a score lies outside of what is expected here, or did, and what showed it."""
 
     def rows(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """Return the networks of this setting, a row for each seed; none where the study's table lacks it.
@@ -179,10 +179,37 @@ def _runs(
         "seeds": rows["seed"].tolist(),
         "scores": scores,
         "health": rows["health"].tolist() if "health" in rows else [],
+        "measures": _measures(own.tables["layers"].merge(rows[key], on=key), rows) if "health" in rows else [],
         "curve": curves.agg(["mean", "min", "max"]).reset_index().to_numpy(np.float64).tolist(),
         "seconds": float(own.tables[timings].merge(rows[key], on=key)["seconds"].sum()),
-        "outside": known.outside,
+        "remark": known.remark,
     }
+
+
+def _measures(layers: pd.DataFrame, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return how runs' validation accuracy goes with what the health verdict is drawn from, as last looked at.
+
+    By measure its lowest and highest run, and Spearman's rank correlation with its p-value; none where all are alike.
+    """
+    last = layers[(layers["epoch"] == layers["epoch"].max()) & (layers["layer"] < layers["layer"].max())]
+    by_seed = last.groupby("seed")
+    ends = last.pivot_table(index="seed", columns="layer", values="gradient")
+    found = {
+        "gradient of the lowest hidden layer, as a multiple of the highest's": np.sqrt(
+            ends.iloc[:, 0] / ends.iloc[:, -1]
+        ),
+        "largest share of dead units in a layer": by_seed["dead"].max(),
+        "largest share of saturated activations in a layer": by_seed["saturated"].max(),
+        "largest sd of a layer's activations": by_seed["activation_sd"].max(),
+    }
+    accuracy = rows.set_index("seed")["val_accuracy"]
+    measures = []
+    for name, values in found.items():
+        own = values.reindex(accuracy.index).to_numpy(np.float64)
+        if np.isfinite(own).all() and np.ptp(own) > 0:
+            rho, p = stats.spearmanr(own, accuracy)
+            measures.append({"name": name, "low": own.min(), "high": own.max(), "rho": float(rho), "p": float(p)})
+    return measures
 
 
 def _beside_keras(ours: Scores, theirs: Scores) -> dict[str, Any]:

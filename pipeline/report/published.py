@@ -98,7 +98,7 @@ def overview_chart(experiments: Mapping[str, Any]) -> dict[str, Any]:
         )
     )
     # Viewers' fonts are wider than the one that the labels are measured with.
-    room = {"left": 50, "right": 5, "top": 5, "bottom": 5}
+    room = {"left": 50, "right": 50, "top": 5, "bottom": 5}
     return _specification(chart.properties(width=420, height=22 * len(bands), padding=room))
 
 

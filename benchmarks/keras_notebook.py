@@ -27,7 +27,7 @@ from pipeline.strict_json import save_json
 
 PEER = Path(__file__).parent / "peers" / "keras_notebook.py"
 MOST = 10
-RUNS = {"selu_100": 5}
+RUNS = {"selu_100": 5, "relu_100": 5}
 """Of a name; else `MOST`."""
 LABELS = 200
 TRANSFERS = {

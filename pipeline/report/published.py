@@ -32,7 +32,7 @@ def write_pages(kept: Mapping[str, Any], folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in render_pages(kept).items():
-        (folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def render_pages(kept: Mapping[str, Any]) -> dict[str, str]:
@@ -55,7 +55,7 @@ def render_pages(kept: Mapping[str, Any]) -> dict[str, str]:
             verdicts=_by_health(one),
         )
         files |= {f"{name}.md": page, f"{name}.svg": vl_convert.vegalite_to_svg(runs_chart(one))}
-    return files
+    return {name: text.rstrip("\n") + "\n" for name, text in files.items()}
 
 
 def _counts(experiments: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,19 +58,19 @@ def main(*words: str) -> None:
     ledger = keep_ledger(CLAIMS, evidence)
     folder = REPORT / "full"
     folder.mkdir(parents=True, exist_ok=True)
-    table = as_table(ledger)
+    table, metrics = as_table(ledger), as_metrics(ledger)
     table.to_parquet(folder / "findings.parquet", index=False)
     as_effects(ledger).to_parquet(folder / "effects.parquet", index=False)
     kept = {
         "run": about(params, evidence, studies, sorted(left_out)),
-        "claims": as_metrics(ledger),
+        "claims": metrics,
         "quick": {name: entry["verdict"] for name, entry in load_ledger().items()},
         "parts": table[["claim", "part", "name", "speaks"]].to_numpy().tolist(),
     }
     save_json(kept, folder / ("ledger.json" if seed is None else f"{seed}.json"))
     if seed is not None:
         before = json.loads(FULL_LEDGER.read_text(encoding="utf-8"))["claims"]
-        print("\n".join(told(before, as_metrics(ledger))))
+        print("\n".join(told(before, metrics)))
         return
     if not names:
         save_json(kept, FULL_LEDGER)

@@ -56,6 +56,19 @@ class Published(BaseModel):
         where |= self.where
         return table[np.logical_and.reduce([table[column] == value for column, value in where.items()])]
 
+    def compared(self, score: Score, values: Scores, confidence: float) -> dict[str, Any]:
+        """Return a score as ``published`` and of ``others``, the ``mean`` here, and the interval of a further run.
+
+        Args:
+            score: which.
+            values: ``[seed]``, of at least two runs here.
+            confidence: of the prediction interval from ``low`` to ``high``, which the published run is ``inside`` of.
+        """
+        mean, low, high = expected(score, values, confidence)
+        published, others = self.scores[score], self.others.get(score, ())
+        inside = bool(low <= published <= high)
+        return {"published": published, "others": others, "mean": mean, "low": low, "high": high, "inside": inside}
+
 
 @cache
 def load_published() -> Mapping[str, Published]:
@@ -83,13 +96,11 @@ def beside(study: str, networks: pd.DataFrame, transfer: pd.DataFrame, confidenc
         if known.study != study:
             continue
         rows = known.rows(tables)
-        for score, published in known.scores.items():
+        for score in known.scores:
             values = rows[score].dropna().to_numpy(np.float64) if len(rows) else np.array([])
             if len(values) > 1:
-                mean, low, high = expected(score, values, confidence)
-                others = known.others.get(score, ())
-                inside = low <= published <= high
-                found.append([name, known.source, score, published, others, len(values), mean, low, high, inside])
+                own = {"name": name, "source": known.source, "score": score, "runs": len(values)}
+                found.append(own | known.compared(score, values, confidence))
     return pd.DataFrame(found, columns=COLUMNS)
 
 
@@ -160,18 +171,13 @@ def _runs(
     key = [*(AXES if known.table == "networks" else TRANSFER_SETTING), "seed"]
     curves = own.tables[history].merge(rows[key], on=key).groupby("epoch")["val_accuracy"]
     scores = {}
-    for score, published in known.scores.items():
+    for score in known.scores:
         values = rows[score].to_numpy(np.float64)
-        mean, low, high = expected(score, values[np.isfinite(values)], confidence)
-        scores[score] = {
-            "published": published,
-            "others": known.others.get(score, ()),
-            "runs": values.tolist(),
-            "mean": mean,
-            "low": low,
-            "high": high,
-            "inside": bool(low <= published <= high),
-        } | _beside_keras(values, np.array([one[score] for one in keras]))
+        scores[score] = (
+            known.compared(score, values[np.isfinite(values)], confidence)
+            | {"runs": values.tolist()}
+            | _beside_keras(values, np.array([one[score] for one in keras]))
+        )
     return {
         "source": known.source,
         "study": known.study,

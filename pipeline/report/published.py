@@ -65,7 +65,7 @@ def _counts(experiments: Mapping[str, Any]) -> dict[str, Any]:
         own = [found["inside"] for score, found in scores if score.endswith(kind)]
         counts[kind] = {"inside": sum(own), "all": len(own)}
     held_out = [one["scores"][_headline(one)]["inside"] for one in experiments.values()]
-    return {"counts": counts, "held_out": {"inside": sum(held_out), "all": len(held_out)}, "headline": _headline}
+    return {"counts": counts, "held_out": {"inside": sum(held_out), "all": len(held_out)}}
 
 
 def _headline(one: Mapping[str, Any]) -> str:

@@ -10,17 +10,10 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from pipeline.axes.clipping import CLIPPINGS
 from pipeline.data import Part
 from tests.steps import CASES, TOLERANCE, Case, distances, run, tensors
+from tests.training.test_rules import PYTORCHS
 
 WITHOUT_EPS = {"rmsprop": "rmsprop(eps=1e-24)"}
 """PyTorch adds eps outside of the root: here so little that it does not matter where."""
-OPTIMIZERS = {
-    "sgd": lambda p, rate: torch.optim.SGD(p, rate),
-    "momentum": lambda p, rate: torch.optim.SGD(p, rate, momentum=0.9),
-    "nesterov": lambda p, rate: torch.optim.SGD(p, rate, momentum=0.9, nesterov=True),
-    "rmsprop": lambda p, rate: torch.optim.RMSprop(p, rate, alpha=0.9, eps=1e-12),
-    "adam": torch.optim.Adam,
-    "adamw": lambda p, rate: torch.optim.AdamW(p, rate, weight_decay=0.004),
-}
 
 
 def place_eps(optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -73,7 +66,7 @@ def test_two_hundred_steps_are_those_of_torchs_own_layers(case: Case, params, di
     levels = case.cell._replace(optimizer=WITHOUT_EPS.get(case.cell.optimizer, case.cell.optimizer))
     course = run(case._replace(cell=levels), params, digits)
     network = course.start.train()
-    optimizer = OPTIMIZERS[case.cell.optimizer](network.parameters(), case.cell.learning_rate)
+    optimizer = PYTORCHS[case.cell.optimizer](network.parameters(), case.cell.learning_rate)
     averages = BiasedAverages(network)
     split = course.data.split(course.data.card.split_of(3))
     train, validation = (_tensors(part) for part in (split.train, split.validation))

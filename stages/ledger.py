@@ -1,4 +1,4 @@
-"""The full ledger: every study of params.yaml, in an hour or two. Usage: ``python -m stages.ledger [SEED] [STUDY …]``.
+"""The full ledger: every study of params.yaml, in two hours. Usage: ``python -m stages.ledger [SEED] [STUDY …]``.
 
 An interrupted run goes on from the networks that are kept. Results of `dvc repro` stay as they are.
 """
@@ -25,8 +25,8 @@ from stages.replicate import told
 
 SMALL = "mini"
 """The study that is for trying things out."""
-SEEDS = 20
-"""That every study has at least, but for those that are large: their second look at the data."""
+SEEDS = 40
+"""That every study has at least, but for those that are large: their third look at the data."""
 LARGE = {"recurrent", "digits_very_deep", "fashion", "fashion_notebook", "fashion_deep", "fashion_third_edition"}
 PAGE = Path("docs/results/ledger.md")
 

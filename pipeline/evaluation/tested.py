@@ -108,10 +108,7 @@ def on_samples(hits: pd.DataFrame, weights: pd.Series) -> Scores:
         weights: by the index of the networks' rows.
     """
     own = hits.loc[weights.index]
-    tested, right = (
-        np.unpackbits(np.frombuffer(b"".join(own[bits]), np.uint8).reshape(len(own), -1), axis=1)
-        for bits in ("tested", "hits")
-    )
+    tested, right = (unpacked(own[bits]) for bits in ("tested", "hits"))
     seeds = own["seed"].to_numpy()
     rows = [
         (weights.to_numpy()[seeds == seed] @ right[seeds == seed], tested[seeds == seed]) for seed in np.unique(seeds)
@@ -119,12 +116,12 @@ def on_samples(hits: pd.DataFrame, weights: pd.Series) -> Scores:
     return np.array([np.where(seen.any(0), score, np.nan) for score, seen in rows])
 
 
-def unpacked(hits: pd.Series, places: int) -> NDArray[np.uint8]:
+def unpacked(hits: pd.Series, places: int | None = None) -> NDArray[np.uint8]:
     """Return hits as ``[network, place]``, 1 where a network is right.
 
     Args:
         hits: bytes, see `pipeline.training.results.Results`.
-        places: samples of the test part.
+        places: samples of the test part; ``None`` is all that the bytes have room for.
     """
     packed = np.frombuffer(b"".join(hits), np.uint8).reshape(len(hits), -1)
     return np.unpackbits(packed, axis=1, count=places)

@@ -134,7 +134,7 @@ class Schedule(NamedTuple):
         with GridProgress(self.title, len(recipes), sum(map(_effort, recipes))) as progress:
 
             def work(task: _Task, notify: Notify) -> Trained:
-                return self._train_task(task, tell(notify))
+                return self._train_task(task, tell(notify, task.stack))
 
             for finished in run_all(work, tasks, min(workers, len(tasks)), progress.epoch_done):
                 trained.take(finished)
@@ -239,12 +239,13 @@ def _effort(recipe: Recipe) -> float:
     return float((steps * parameter_count(design) + LAYERS_OWN * len(design.hidden)) * graph.labelled * graph.epochs)
 
 
-def tell(notify: Notify) -> AfterEpoch:
+def tell(notify: Notify, stack: Stack) -> AfterEpoch:
     """Return what tells `GridProgress.epoch_done` of a stack's epochs: what they took, their best accuracy."""
+    one = stack.recipes[0]  # the others take as long
+    effort = _effort(one) / one.epochs
 
     def after_epoch(module: StackModule) -> None:
         best = module.history[-1].validation.accuracy[module.alive]
-        effort = sum(map(_effort, module.stack.recipes)) / module.graph.epochs
-        notify(effort, float(best.max()) if len(best) else 0.0)
+        notify(effort * len(module.stack.recipes), float(best.max()) if len(best) else 0.0)
 
     return after_epoch

@@ -52,7 +52,7 @@ test: $(VENV)/installed-dev ## Run every test, but for those of the next targets
 fuzz: $(VENV)/installed-dev ## Ten minutes of inputs that nobody thought of
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} pytest tests/fuzz
 
-test-faults: $(VENV)/installed-dev ## Run the tests that kill the real dvc and run it again
+test-faults: $(VENV)/installed-dev ## Run the tests of the real dvc that take minutes: killed, on a cluster, in a team
 	OMP_NUM_THREADS=1 pytest -m faults
 
 test-keras: $(VENV)/installed-dev ## Compare two hundred steps with Keras itself, in an environment of its own

@@ -137,7 +137,7 @@ def _watched(command: list[str], folder: Path) -> tuple[str, float]:
     def look() -> None:
         nonlocal most
         while process.poll() is None:
-            most = max(most, sum(map(_memory, _family(process.pid))) / 1024)
+            most = max(most, sum(map(memory_of, _family(process.pid))) / 1024)
             time.sleep(EVERY)
 
     watcher = threading.Thread(target=look)
@@ -161,7 +161,7 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _memory(pid: int) -> float:
+def memory_of(pid: int) -> float:
     """Return the KiB of memory that a process has, its share of what it has in common with others."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")

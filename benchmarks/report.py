@@ -1,7 +1,7 @@
 """Keeps what the benchmarks measure, and renders what the documentation shows of it, from the newest result files.
 
 Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md``, ``docs/performance.md``,
-``docs/claims.md`` and ``docs/theory.md``, and the charts ``docs/speed.svg`` and ``docs/cost.svg``.
+``docs/claims.md``, ``docs/theory.md`` and ``docs/scaling.md``, and the charts ``docs/speed.svg`` and ``docs/cost.svg``.
 """
 
 import json
@@ -23,7 +23,7 @@ from pipeline.strict_json import save_json
 
 RESULTS = Path(__file__).parent / "results"
 README, DOC, THEORY = ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "theory.md"
-CLAIMS = ROOT / "docs" / "claims.md"
+CLAIMS, SCALING = ROOT / "docs" / "claims.md", ROOT / "docs" / "scaling.md"
 CHART, COST_CHART = ROOT / "docs" / "speed.svg", ROOT / "docs" / "cost.svg"
 LABELS = {
     "ours": "ours",
@@ -36,6 +36,15 @@ LABELS = {
     "one_process_each": "a process each",
     "limit": "matrix products alone",
 }
+READERS = {
+    "pandas": "pandas, whole",
+    "pandas, dictionaries": "pandas, whole, words as dictionaries",
+    "pyarrow": "pyarrow, filters and columns",
+    "duckdb": "DuckDB",
+    "polars": "Polars, streaming",
+}
+STACKED, SEEDS = 128, 20
+"""Networks of a task, and of a cell, in the arithmetic of large studies."""
 ACTIVATIONS = {"relu": "ReLU", "selu": "SELU", "gelu": "GELU"}
 SPARSE: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 10}
 """Labels of a logarithmic axis that leave each other room."""
@@ -179,6 +188,99 @@ def _of_the_full_ledger(one: Content) -> str:
         f"{one['claims'] - len(changed)} of {one['claims']} claims; {len(changed) - len(others)} are inconclusive in "
         f"one of the two, {len(others)} changed otherwise{f' ({told})' if told else ''}."
     )
+
+
+def render_scaling() -> None:
+    """Write what a study of millions of networks takes."""
+    content = newest("scaling")
+    engines, store = pd.DataFrame(content["engines"]), content["store"]
+    engines["median"] = engines["seconds"].map(statistics.median)
+    replace(
+        SCALING,
+        "scaling-machine",
+        f"Measured on {content['date']} on {_hardware(content)} (`benchmarks/results/{content['file']}`).\n",
+    )
+    replace(SCALING, "scaling-engines", _engines(engines))
+    rates = {(one["engine"], one["bytes"]): one["per_second"] for one in content["driver"]}
+    replace(
+        SCALING,
+        "scaling-driver",
+        _table(["engine", "empty tasks a second", "tasks a second that return 1 MiB"])
+        + "".join(_row([name, *(f"{rates[name, size]:,.0f}" for size in (0, 2**20))]) for name in ("local", "ray")),
+    )
+    replace(SCALING, "scaling-store", _stored(store, content["mlflow"]))
+    readers = content["readers"]
+    replace(
+        SCALING,
+        "scaling-readers",
+        f"{readers[0]['rows']:,} rows, {readers[0]['bytes'] / 2**30:.1f} GiB of files:\n\n"
+        + _table(["read by", "seconds", "memory, MiB"])
+        + "".join(
+            _row([READERS[one["reader"]], f"{one['seconds']:.2f}", f"{one['mebibytes']:,.0f}"]) for one in readers
+        ),
+    )
+    replace(SCALING, "scaling-plan", _plan(engines, content))
+
+
+def _engines(engines: pd.DataFrame) -> str:
+    """Return each engine's time, and what each of its workers does beside one of the local engine alone."""
+    text = _table(["networks", "engine", "workers", "seconds", "lowest to highest", "networks a second", "efficiency"])
+    for load, group in engines.groupby("load", sort=False):
+        alone = float(group.query("engine == 'local' and workers == 1")["median"].item())
+        for one in group.to_dict("records"):
+            text += _row([
+                f"{one['networks']:,} of {load}, {one['epochs']} epochs", one["engine"], str(one["workers"]),
+                f"{one['median']:.1f}", f"{min(one['seconds']):.1f} to {max(one['seconds']):.1f}",
+                f"{one['networks'] / one['median']:,.0f}", f"{alone / one['workers'] / one['median']:.0%}",
+            ])  # fmt: skip
+    return text
+
+
+def _stored(store: Content, mlflow: Content) -> str:
+    """Return what a network or a run takes."""
+    text = _table(["of a network", *(one["load"] for one in store["networks"])])
+    text += _row(["bytes in the store", *(f"{one['store']:,.0f}" for one in store["networks"])])
+    text += _row(["bytes in the tables", *(f"{sum(one['tables'].values()):,.0f}" for one in store["networks"])])
+    text += _row(
+        ["bytes of the tables in memory", *(f"{sum(one['memory'].values()):,.0f}" for one in store["networks"])]
+    )
+    text += "\n" + _table(["the store", "written a second", "read a second", "listed a second"])
+    for name, label in (("folder", "a folder"), ("s3", "S3 on loopback (moto, one process of Python)")):
+        own = store[name]
+        text += _row([label, *(f"{own[what]:,.0f}" for what in ("write", "read", "list"))])
+    listed = store["folder"]["listed"]
+    text += f"\nListing a folder of {listed['networks']:,} networks takes {listed['seconds']:.1f} s.\n"
+    return text + (
+        f"\nA run in MLflow, of {mlflow['metrics']} values of metrics: {mlflow['bytes'] / 1000:,.0f} kB; "
+        f"{mlflow['database']:,.0f} a second into SQLite, {mlflow['server']:,.0f} a second over HTTP.\n"
+    )
+
+
+def _plan(engines: pd.DataFrame, content: Content) -> str:
+    """Return, by arithmetic from what was measured, what large studies of each load take."""
+    rate = next(one["per_second"] for one in content["driver"] if one["engine"] == "ray" and one["bytes"])
+    text = (
+        f"By arithmetic from the tables above, with stacks of {STACKED} networks and {SEEDS} seeds for each cell:\n\n"
+    )
+    heads = ["of", "networks", "hours on one core", "the driver's minutes", "store, GiB", "tables, GiB"]
+    text += _table([*heads, "tables in memory, GiB", "MLflow, GiB", "hours into SQLite", "hours over HTTP"])
+    for own in content["store"]["networks"]:
+        one = engines.query(f"load == '{own['load']}' and engine == 'local' and workers == 1").iloc[0]
+        for power in (6, 8):
+            count = 10**power
+            runs, mlflow = count / SEEDS, content["mlflow"]
+            numbers = [
+                count / one["networks"] * one["median"] / 3600,
+                count / STACKED / rate / 60,
+                *(
+                    count * size / 2**30
+                    for size in (own["store"], *(sum(own[of].values()) for of in ("tables", "memory")))
+                ),
+                runs * mlflow["bytes"] / 2**30,
+                *(runs / mlflow[where] / 3600 for where in ("database", "server")),
+            ]
+            text += _row([own["load"], f"10{'⁶' if power == 6 else '⁸'}", *map(number, numbers)])
+    return text
 
 
 def render_precision() -> None:

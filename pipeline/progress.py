@@ -21,7 +21,7 @@ class GridProgress:
 
     def __init__(self, title: str, networks: int, effort: float) -> None:
         self.networks, self.effort = networks, effort
-        self.done = 0
+        self.done = self.elsewhere = 0
         self.best = 0.0
         self.spent = self.finished = 0.0
         self.console = Console()
@@ -52,8 +52,9 @@ class GridProgress:
         self.bar.stop()
         seconds = time.monotonic() - self.started
         done = f"{self.done:,}" if kind is None else f"stopped with {self.done:,} of {self.networks:,}"
+        elsewhere = f", {self.elsewhere:,} of them elsewhere" if self.elsewhere else ""
         self.console.print(
-            f"{self.title}: {done} networks trained in {seconds:.1f} s, best val accuracy {self.best:.4f}",
+            f"{self.title}: {done} networks trained in {seconds:.1f} s{elsewhere}, best val accuracy {self.best:.4f}",
             highlight=False,
             soft_wrap=True,
         )
@@ -73,9 +74,16 @@ class GridProgress:
                 f"best val accuracy {self.best:.4f}", highlight=False, soft_wrap=True,
             )  # fmt: skip
 
-    def stack_done(self, networks: int, effort: float) -> None:
-        """Count a stack's networks as trained, and all that they would have taken (some may have stopped early)."""
+    def stack_done(self, networks: int, effort: float, *, elsewhere: bool = False) -> None:
+        """Count a stack's networks as trained, and all that they would have taken (some may have stopped early).
+
+        Args:
+            networks: how many.
+            effort: what they take.
+            elsewhere: another process trained them meanwhile.
+        """
         self.done += networks
+        self.elsewhere += networks * elsewhere
         self.finished += effort
         self.spent = max(self.spent, self.finished)
         self.bar.update(self.task, completed=self.spent, done=self.done)

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ from pipeline import data
 from pipeline.config import load_params, load_study
 from pipeline.errors import DataError
 from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables, samples_tested
+from pipeline.evaluation.claims.evidence import OF_TRANSFER, Evidence, Probes, StudyTables, samples_tested
 from pipeline.evaluation.claims.ledger import as_effects, as_metrics, as_table, keep_ledger
 from pipeline.strict_json import save_json
+from pipeline.training.results import load_results
+from pipeline.training.tables import load_table
 from stages import PREPARED, REPORT, RESULTS, run
 
 LEDGER = REPORT / "claims.json"
@@ -23,12 +24,12 @@ LEDGER = REPORT / "claims.json"
 def main() -> None:
     """Write ``report/claims.json``, ``report/findings.parquet`` and ``report/effects.parquet``."""
     params = load_params()
-    names = [field.name for field in fields(StudyTables) if field.name not in ("study", "tested")]
     studies = {}
     for name in params.run:
-        tables = _tables(RESULTS / name, *names)
-        tested = samples_tested(data.load(PREPARED / name), tables[0]["seed"].unique())
-        studies[name] = StudyTables(load_study(RESULTS / name), **dict(zip(names, tables, strict=True)), tested=tested)
+        folder = RESULTS / name
+        results = load_results(folder)
+        tested = samples_tested(data.load(PREPARED / name), results.networks["seed"].unique())
+        studies[name] = StudyTables.of(load_study(folder), results, *_tables(folder, *OF_TRANSFER), tested=tested)
     ledger = keep_ledger(CLAIMS, Evidence(studies, load_probes()))
     REPORT.mkdir(exist_ok=True)
     save_json(as_metrics(ledger), LEDGER)
@@ -64,7 +65,7 @@ def load_ledger() -> dict[str, Any]:
 
 
 def _tables(folder: Path, *names: str) -> list[pd.DataFrame]:
-    return [pd.read_parquet(folder / f"{name}.parquet") for name in names]
+    return [load_table(folder / f"{name}.parquet") for name in names]
 
 
 if __name__ == "__main__":

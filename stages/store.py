@@ -12,7 +12,7 @@ from pipeline.experiments.transfer.run import Experiment
 from pipeline.training.devices import device_name
 from pipeline.training.recipe import resolve
 from pipeline.training.results import load_results
-from pipeline.training.store import NetworkStore
+from pipeline.training.store import NetworkStore, digest_of
 from pipeline.training.study import recorded_recipes
 from stages import PREPARED, RESULTS, run
 
@@ -24,10 +24,10 @@ def main(*words: str) -> None:
     params, store = load_params(), NetworkStore()
     device = device_name(params.compute)
     sizes: dict[str, int] = defaultdict(int)
-    for path in store.entries():
-        sizes[path.stem] += path.stat().st_size
+    for name, size in store.entries().items():
+        sizes[digest_of(name)] += size
     used: set[str] = set()
-    print(f"{store.folder}: {len(sizes):,} networks, {_megabytes(sum(sizes.values()))}")
+    print(f"{store.storage.place}: {len(sizes):,} networks, {_megabytes(sum(sizes.values()))}")
     for name, study in params.studies.items():
         try:
             dataset = data.load(PREPARED / name)

@@ -28,6 +28,7 @@ from pipeline.training.recipe import Recipe, resolve
 from pipeline.training.results import Results
 from pipeline.training.schedule import Schedule
 from pipeline.training.stacks import Stack
+from pipeline.training.store import NetworkStore
 from pipeline.training.study import train_networks
 
 
@@ -78,6 +79,11 @@ def build(
 
 def recipes(networks: Sequence[Network], study: Study, params: Params, dataset: Dataset) -> list[Recipe]:
     return list(resolve(study, params, dataset.card, "cpu", networks).values())
+
+
+def files_of(store: NetworkStore) -> list[Path]:
+    """Return the files of the networks that a folder keeps."""
+    return [store.folder / name for name in store.entries()]
 
 
 def train_together(

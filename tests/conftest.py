@@ -1,5 +1,6 @@
 """What several rooms' tests need: the project's own parameters, and its smallest study."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pipeline.config import Params, Study, load_params
 from pipeline.data import Dataset
 from pipeline.data.prepare import prepare
+from tests.s3 import Bucket, serving
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,3 +26,18 @@ def mini(params: Params) -> Study:
 @pytest.fixture(scope="session")
 def digits(mini: Study) -> Dataset:
     return prepare(mini.data)
+
+
+@pytest.fixture(scope="session")
+def served_bucket() -> Iterator[Bucket]:
+    """A bucket on an S3 server of this machine."""
+    with serving() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def bucket(served_bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket, reached from this process."""
+    for name, value in served_bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    return served_bucket

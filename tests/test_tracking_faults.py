@@ -1,22 +1,18 @@
 """A real MLflow server that is refused, stopped, paused and restarted; a real database that is locked."""
 
-import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 from mlflow import MlflowClient
 
 from pipeline.tracking import Execution, make_experiments, runs, track_execution
 from stages import tracked
 from tests.building import evaluated
+from tests.servers import Server
 
 
 @pytest.fixture(scope="module")
@@ -26,41 +22,6 @@ def execution(params, mini, digits, tmp_path_factory) -> Execution:
     changed = params.model_copy(update={"studies": {"mini": study, "paused": study}})
     folder = tmp_path_factory.mktemp("results")
     return Execution("mini", study, digits.card, *evaluated("mini", study, changed, digits, folder), folder)
-
-
-class Server:
-    """A real ``mlflow server`` on a database of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder = folder
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1",
-             "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db",
-             "--artifacts-destination", f"{self.folder}/artifacts"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        while True:
-            try:
-                if requests.get(f"{self.url}/health", timeout=5).ok:
-                    return
-            except requests.ConnectionError:
-                assert self.process.poll() is None
-                time.sleep(0.1)
-
-    def signal(self, number: int) -> None:
-        os.killpg(self.process.pid, number)
-
-    def kill(self) -> None:
-        self.signal(signal.SIGCONT)
-        self.signal(signal.SIGKILL)
-        self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +123,18 @@ def test_a_database_that_another_writer_locks_is_a_warning(
     other.close()
     track_execution(execution)
     assert_one_complete_run_per_cell(uri, execution)
+
+
+@pytest.mark.usefixtures("uri")
+def test_what_another_clone_is_writing_is_left_alone_for_a_day() -> None:
+    experiment = make_experiments(["several writers"])["several writers"]
+    client, now = MlflowClient(), runs.now()
+    day = runs.HOURS_OF_A_WRITER * 3_600_000
+    made = {
+        (who, when): client.create_run(experiment, now - when, {"digest": f"{who} {when}", "writer": who}).info.run_id
+        for who in ("another", runs.writer())
+        for when in (0, day + 1000)
+    }
+    assert runs.finished_runs(client, experiment) == {}
+    left = {run.info.run_id for run in client.search_runs([experiment])}
+    assert left == {made["another", 0]}

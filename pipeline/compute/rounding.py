@@ -55,6 +55,14 @@ def variables(mode: Mode, flags: set[str], numpy: tuple[int, ...]) -> Mapping[st
     return {**ALWAYS, **AVX2, **named}
 
 
+def everywhere() -> dict[str, str]:
+    """Return the environment in which other machines round as this process does, whatever their processors."""
+    if current()["mode"] == "machine":
+        return dict(ALWAYS)
+    beyond = {"NPY_DISABLE_CPU_FEATURES": " ".join(NUMPY_BEYOND_AVX2)} if _numpy() >= (2, 4) else {}
+    return {**ALWAYS, **AVX2, **beyond}
+
+
 @lru_cache
 def current() -> dict[str, str]:
     """Return what rounds in this process: ``mode``, ``torch``'s kernels, ``blas`` of NumPy's products.

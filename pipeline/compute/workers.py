@@ -10,10 +10,11 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 import joblib
@@ -22,6 +23,8 @@ import torch
 from pipeline.errors import ResourceError
 
 SECONDS_BETWEEN_LOOKS = 0.2
+AHEAD = 1
+"""Tasks that wait for a worker: none waits for the next task."""
 PR_SET_PDEATHSIG = 1
 
 T = TypeVar("T")
@@ -42,12 +45,12 @@ def worker_count(wanted: int | str) -> int:
     return wanted if isinstance(wanted, int) else cores()
 
 
-def run_all(work: Callable[[T, Notify], R], tasks: Sequence[T], workers: int, notify: Notify) -> Iterator[R]:
+def run_all(work: Callable[[T, Notify], R], tasks: Iterable[T], workers: int, notify: Notify) -> Iterator[R]:
     """Do the work for every task and yield its results as they come.
 
     Args:
         work: called with a task and a ``notify`` of its own, whose words reach the caller's ``notify``.
-        tasks: what it is called with.
+        tasks: what it is called with; each is asked for when a worker will soon be free for it.
         workers: number of processes; 1 for this one.
         notify: called in this process.
 
@@ -61,12 +64,17 @@ def run_all(work: Callable[[T, Notify], R], tasks: Sequence[T], workers: int, no
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     queue = context.SimpleQueue()
     threads = max(1, cores() // workers)
+    left = iter(tasks)
+    pending: set[Future[R]] = set()
     with _pool(workers, context, (work, queue, threads, os.getpid())) as pool:
-        with warnings.catch_warnings():
-            # From Python 3.12 on: threads and fork may deadlock. No thread of ours runs yet; BLAS's are fork-safe.
-            warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
-            pending = {pool.submit(_do, task) for task in tasks}
-        while pending:
+        while True:
+            with warnings.catch_warnings():
+                # From Python 3.12 on: threads and fork may deadlock. Of ours none runs yet but fsspec's, which waits
+                # for its next request; BLAS's are fork-safe.
+                warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+                pending |= {pool.submit(_do, task) for task in islice(left, workers + AHEAD - len(pending))}
+            if not pending:
+                return
             done, pending = wait(pending, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
             while not queue.empty():
                 notify(*queue.get())

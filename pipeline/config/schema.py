@@ -47,7 +47,12 @@ class Compute(Frozen):
     accelerator: Accelerator
     reproducible: Reproducible
     """See `pipeline.compute.rounding`, which reads it before anything else is loaded."""
+    engine: Literal["local", "ray"]
     workers: Annotated[int | str, up_to_or_auto(MOST_WORKERS, "processes")]
+    """Of the engine ``local``, and CPUs of a Ray cluster that is this machine's own."""
+    num_cpus: Annotated[float, Field(ge=0.01, le=1024)]
+    """Of a task of the engine ``ray``."""
+    num_gpus: Annotated[float, Field(ge=0, le=64)]
     stack_size: Annotated[int | str, up_to_or_auto(MOST_STACKED, "networks")]
 
 

@@ -15,6 +15,7 @@ from pipeline.evaluation.files import Evaluation
 from pipeline.experiments.names import PROPAGATION_SETTING
 from pipeline.grid import AXES, AXIS, cell_name, setting_name, spell
 from pipeline.training.results import Results
+from pipeline.training.tables import Rows
 from pipeline.training.verdicts import VERDICTS
 
 TOP = 5
@@ -195,14 +196,15 @@ def changes(study: StudyResults) -> list[Change]:
     near = tuned[np.sum([tuned[axis] != base[axis] for axis in axes], axis=0) <= 1] if axes else tuned
     if not axes or len(near) > MOST_CHANGES:
         return []
-    layers = dict(iter(study.results.layers.groupby([*AXES], sort=False)))
+    looks = Rows(study.results.layers).read(of=near[[*AXES]])
+    layers = dict(iter(looks.groupby([*AXES], sort=False)))
     found = []
     for cell in near.to_dict("records"):
         changed = [axis for axis in axes if cell[axis] != base[axis]]
         named = changed or [axis for axis in axes if base[axis] != AXIS[axis].neutral]
         words = " · ".join(AXIS[axis].label(cell[axis]) for axis in named)
         place = [(axes.index(axis), AXIS[axis].order(cell[axis])) for axis in changed]
-        own = layers.get(tuple(cell[axis] for axis in AXES), study.results.layers.iloc[:0])
+        own = layers.get(tuple(cell[axis] for axis in AXES), looks.iloc[:0])
         hidden = own[own["layer"] <= own["layer"].max() - 1]
         moments = (_worst(hidden[hidden["epoch"] == epoch]) for epoch in (0, hidden["epoch"].max()))
         found.append((place, Change(not changed, cell["activation"], words, cell, *moments)))
@@ -308,16 +310,14 @@ def cell_details(study: StudyResults) -> list[dict[str, Any]]:
     epoch, hidden layer, and over the seeds the geometric mean of the gradient's mean square and the means of the
     activations' sd and of their dead share. Rounded to four digits.
     """
-    history, layers = study.results.history, study.results.layers
+    history, looks = study.results.history, Rows(study.results.layers)
     curves = history.groupby([*AXES, "epoch"], sort=True).agg(
         train=("train_accuracy", "mean"), mean=("val_accuracy", "mean"), low=("val_accuracy", "min"),
         high=("val_accuracy", "max"),
     )  # fmt: skip
-    hidden = layers[layers["layer"] <= len(study.study.hidden_widths)]
-    with np.errstate(divide="ignore"):
-        hidden = hidden.assign(log_gradient=np.log(hidden["gradient"].to_numpy(np.float64)))
-    seen = hidden.groupby([*AXES, "epoch", "layer"], sort=True)[["log_gradient", "activation_sd", "dead"]].mean()
-    seen["log_gradient"] = np.exp(seen["log_gradient"])
+    hidden = looks.where(("layer", "<=", len(study.study.hidden_widths)))
+    activations = study.results.networks["activation"].unique()
+    seen = pd.concat([_seen(hidden.where(("activation", "==", activation))) for activation in activations])
     by_cell = [_rows_by_cell(table) for table in (curves, seen)]
     return [
         {
@@ -328,6 +328,15 @@ def cell_details(study: StudyResults) -> list[dict[str, Any]]:
         for cell in study.evaluation.cells.to_dict("records")
         for key in [tuple(cell[axis] for axis in AXES)]
     ]
+
+
+def _seen(hidden: Rows) -> pd.DataFrame:
+    """Return by cell, epoch and layer what the seeds' layers show."""
+    own = hidden.read([*AXES, "epoch", "layer", "gradient", "activation_sd", "dead"])
+    with np.errstate(divide="ignore"):
+        own = own.assign(log_gradient=np.log(own["gradient"].to_numpy(np.float64)))
+    seen = own.groupby([*AXES, "epoch", "layer"], sort=True)[["log_gradient", "activation_sd", "dead"]].mean()
+    return seen.assign(log_gradient=np.exp(seen["log_gradient"]))
 
 
 def _rows_by_cell(table: pd.DataFrame) -> dict[tuple[Hashable, ...], list[list[float | None]]]:

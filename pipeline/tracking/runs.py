@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import platform
 import sqlite3
 import tempfile
 import time
@@ -28,12 +29,14 @@ from sqlalchemy.engine import URL, Engine, make_url
 from pipeline.tracking.provenance import sha256
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-DIGEST, KIND = "digest", "kind"
+DIGEST, KIND, WRITER = "digest", "kind", "writer"
 PARENT = "mlflow.parentRunId"
 BATCH = 1000
 """Metrics that MLflow takes at a time."""
 RUNS_AT_A_TIME = 500
 """That a database takes in one transaction."""
+HOURS_OF_A_WRITER = 24
+"""After which a run that another writer did not finish is a left-over."""
 SECONDS_FOR_A_LOCK = 5.0
 """That another writer may hold the database."""
 
@@ -88,6 +91,11 @@ def lock(what: str) -> FileLock:
     return FileLock(Path(tempfile.gettempdir()) / f"trainability-{sha256(str(Path.cwd()), what)[:16]}.lock")
 
 
+def writer() -> str:
+    """Return what tells this clone on this machine from all others; of its processes one writes at a time."""
+    return sha256(platform.node(), str(Path.cwd()))[:16]
+
+
 class Run(NamedTuple):
     """A run that is there now."""
 
@@ -104,7 +112,7 @@ def open_run(
     if digest in known:
         yield Run(known[digest], new=False)
         return
-    tags = {KIND: "execution"} | tags | {DIGEST: digest}
+    tags = {KIND: "execution"} | tags | {DIGEST: digest, WRITER: writer()}
     run = client.create_run(experiment, run_name=name, tags=tags)
     yield Run(run.info.run_id, new=True)
     client.set_terminated(run.info.run_id)
@@ -120,7 +128,7 @@ def finished_runs(client: MlflowClient, experiment: str) -> dict[str, str]:
         page = client.search_runs([experiment], order_by=["attributes.start_time"], max_results=1000, page_token=token)
         for run in page:
             digest = run.data.tags.get(DIGEST)
-            if digest is None:
+            if digest is None or run.info.status != "FINISHED":
                 continue  # somebody else's
             if digest in finished:
                 client.delete_run(run.info.run_id)
@@ -132,9 +140,11 @@ def finished_runs(client: MlflowClient, experiment: str) -> dict[str, str]:
 
 
 def delete_unfinished(client: MlflowClient, experiment: str) -> None:
-    """Delete the runs that a writer did not finish, with the models that they registered."""
+    """Delete the runs that this writer, or long ago another one, did not finish, with the models they registered."""
+    oldest = now() - HOURS_OF_A_WRITER * 3_600_000
     for run in client.search_runs([experiment], "attributes.status != 'FINISHED'", max_results=1000):
-        if DIGEST in run.data.tags:
+        under_way = run.data.tags.get(WRITER) != writer() and run.info.start_time >= oldest
+        if DIGEST in run.data.tags and not under_way:
             for version_ in client.search_model_versions(f"run_id = '{run.info.run_id}'"):
                 client.delete_model_version(version_.name, version_.version)
             for model in client.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
@@ -195,7 +205,7 @@ def _insert_runs(store: SqlAlchemyStore, experiment: str, new: Sequence[NewRun])
                 "artifact_uri": append_to_uri_path(location, key["run_uuid"], SqlAlchemyStore.ARTIFACTS_FOLDER_NAME),
             }
         )  # fmt: skip
-        tags = run.tags | {DIGEST: run.digest, MLFLOW_RUN_NAME: run.name}
+        tags = run.tags | {DIGEST: run.digest, WRITER: writer(), MLFLOW_RUN_NAME: run.name}
         rows[SqlTag] += [key | {"key": name, "value": value} for name, value in tags.items()]
         rows[SqlParam] += [key | {"key": name, "value": str(value)} for name, value in run.params.items()]
         metrics = [

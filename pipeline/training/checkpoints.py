@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import CheckpointIO
 
-from pipeline.training.atomic import atomic_write, read_verified
+from pipeline.training.atomic import sealed, verified, write_whole
 
 SECONDS_WORTH_KEEPING = 60.0
 """A stack that trains for less is trained anew."""
@@ -63,7 +63,7 @@ class VerifiedIO(CheckpointIO):
         """Write a checkpoint."""
         content = BytesIO()
         torch.save(checkpoint, content)
-        atomic_write(Path(path), content.getvalue())
+        write_whole(Path(path), sealed(content.getvalue()))
 
     def load_checkpoint(
         self,
@@ -72,7 +72,7 @@ class VerifiedIO(CheckpointIO):
         weights_only: bool | None = None,  # noqa: ARG002
     ) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; `ValueError` where it is damaged, or holds more than plain values."""
-        content = BytesIO(read_verified(Path(path)))
+        content = BytesIO(verified(Path(path).read_bytes()))
         try:
             checkpoint: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
         except (UnpicklingError, RuntimeError, EOFError) as error:

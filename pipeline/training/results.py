@@ -14,12 +14,17 @@ from pipeline.data import Card, Dataset
 from pipeline.grid import AXES, Cell, Network
 from pipeline.training.names import KEY, MEASURES, METRICS
 from pipeline.training.outcome import Outcome
+from pipeline.training.tables import load_table, open_table, save_tables
 from pipeline.training.tuning import COLUMNS
 from pipeline.training.verdicts import Record, verdicts
 
 SCORES = [*METRICS, "test_loss", "test_accuracy"]
 PART = {"train_accuracy": "train", "val_accuracy": "validation", "test_accuracy": "test"}
 """Of the samples that an accuracy is of."""
+
+
+IN_PART = ("layers", "tuning_layers")
+"""Tables of which evaluation needs a part alone."""
 
 
 class Results(NamedTuple):
@@ -34,31 +39,27 @@ class Results(NamedTuple):
     hits: pd.DataFrame
     """One row per network: `KEY`, ``hits``, bytes that say which samples of its test part it gets right, eight in a
     byte as ``numpy.packbits`` has them; a diverged network guesses."""
-    layers: pd.DataFrame
+    layers: pd.DataFrame | Path
     """One row per network, recorded epoch (0 is before the first step) and layer (from 1, the output layer last):
-    `KEY`, ``epoch``, ``layer``, and the `MEASURES` of `HealthRecorder`; no rows after a network has diverged."""
+    `KEY`, ``epoch``, ``layer``, and the `MEASURES` of `HealthRecorder`; no rows after a network has diverged. Where it
+    is read and large, it is its folder: see `Rows`."""
     timings: pd.DataFrame
     """One row per network: `KEY`, ``seconds`` (its share of its stack's wall time), ``stack_size``, ``device``."""
     tuning: pd.DataFrame
     """One row per setting and learning rate that was tried where rates are tuned; see `Tuned.table`."""
-    tuning_layers: pd.DataFrame
+    tuning_layers: pd.DataFrame | Path
     """As ``layers``, of the networks that chose the learning rates, at every rate that was tried."""
 
     def save(self, folder: Path) -> None:
         """Write each table as ``<name>.parquet``. Equal tables give equal bytes."""
-        save_tables(self._asdict(), folder)
-
-
-def save_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """Write tables into a folder as ``<name>.parquet``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
+        save_tables({name: table for name, table in self._asdict().items() if isinstance(table, pd.DataFrame)}, folder)
 
 
 def load_results(folder: Path) -> Results:
     """Read the tables that `Results.save` wrote."""
-    return Results(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in Results._fields})
+    places = {name: folder / f"{name}.parquet" for name in Results._fields}
+    opened = {name: (open_table if name in IN_PART else load_table)(place) for name, place in places.items()}
+    return Results(**opened)  # type: ignore[arg-type]
 
 
 def final_scores(outcome: Outcome, card: Card) -> dict[str, float]:

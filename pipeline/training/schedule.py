@@ -1,8 +1,12 @@
 """Trains networks on this machine: stack after stack, each under a ``pl.Trainer``, several side by side."""
 
+import json
 import logging
+import platform
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +16,8 @@ from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_e
 
 from pipeline.compiled import engine as compiled
 from pipeline.compute.cpu import cap_threads_for_determinism, disable_malloc_trim
-from pipeline.compute.workers import Notify, run_all
+from pipeline.compute.engines import engine_of
+from pipeline.compute.workers import Notify
 from pipeline.config.schema import Compute
 from pipeline.data import Dataset
 from pipeline.errors import ResourceError
@@ -23,6 +28,7 @@ from pipeline.training.checkpoints import EpochCheckpoint, VerifiedIO
 from pipeline.training.devices import choose_device, device_memory, device_name, lightning_precision, workers_of
 from pipeline.training.module import StackModule
 from pipeline.training.outcome import Outcome, outcomes
+from pipeline.training.platform import platform_fingerprint
 from pipeline.training.recipe import Graph, Recipe
 from pipeline.training.stacks import Stack, into_stacks, stack_size
 from pipeline.training.store import NetworkStore
@@ -98,23 +104,20 @@ class Schedule(NamedTuple):
         """Return what the store has; of a network whose weights are wanted, both or nothing."""
         if not self.store:
             return Trained({}, {})
-        outcomes_ = self.store.load_all(recipes)
-        weights = {
-            recipe.key: arrays
-            for recipe in outcomes_
-            if recipe.key in self.keep and (arrays := self.store.load_weights(recipe.key)) is not None
-        }
+        found = self.store.load_all(recipes)
+        weights = self.store.load_weights(recipe.key for recipe in found if recipe.key in self.keep)
         lost = {*self.keep} - weights.keys()
-        return Trained({recipe: one for recipe, one in outcomes_.items() if recipe.key not in lost}, weights)
+        return Trained({recipe: one for recipe, one in found.items() if recipe.key not in lost}, weights)
 
     def _train(self, recipes: Sequence[Recipe]) -> Trained:
         """Train networks, stack by stack, side by side; the store has each stack's as soon as it is finished."""
-        unfinished = self.store.unfinished(recipes) if self.store else []
+        engine = engine_of(self.compute, workers_of(self.compute))
+        unfinished = self.store.unfinished(recipes) if self.store and engine.here else []
         begun = {recipe for stack in unfinished for recipe in stack}
         if begun:
             print(f"{self.title}: {len(begun):,} networks go on from the last epoch they finished")
-        workers, memory = workers_of(self.compute), device_memory(choose_device(self.compute))
-        share = -(-len(recipes) // workers)  # no stack is more than a worker's share
+        memory = device_memory(choose_device(self.compute))
+        share = -(-len(recipes) // engine.slots)  # no stack is more than a worker's share
 
         def size(graph: Graph) -> int:
             asked = self.compute.stack_size
@@ -131,17 +134,51 @@ class Schedule(NamedTuple):
         for number in splits if len(splits) <= self.dataset.most_splits else ():
             self.dataset.split(number)
         trained = Trained({}, {})
+        there = self if engine.here else self._replace(store=None)
         with GridProgress(self.title, len(recipes), sum(map(_effort, recipes))) as progress:
 
-            def work(task: _Task, notify: Notify) -> Trained:
-                return self._train_task(task, tell(notify, task.stack))
-
-            for finished in run_all(work, tasks, min(workers, len(tasks)), progress.epoch_done):
+            def take(finished: Trained, *, elsewhere: bool = False) -> None:
                 trained.take(finished)
-                if self.store:
-                    self.store.save_all(*finished)
-                progress.stack_done(len(finished.outcomes), sum(map(_effort, finished.outcomes)))
+                effort = sum(map(_effort, finished.outcomes))
+                progress.stack_done(len(finished.outcomes), effort, elsewhere=elsewhere)
+
+            work = partial(_train, there, (recipes[0], recipes[0].key))
+            with closing(self._left(tasks, partial(take, elsewhere=True))) as left:
+                for finished in engine.run(work, left, len(tasks), progress.epoch_done):
+                    if self.store:
+                        self.store.save_all(*finished)
+                    take(finished)
         return trained
+
+    def _left(self, tasks: Sequence[_Task], take: Callable[[Trained], None]) -> Generator[_Task]:
+        """Yield tasks as they are begun, without the networks that somebody else has trained meanwhile.
+
+        What others are at comes last: then they have mostly finished it. Where they were killed, it is trained here.
+
+        Args:
+            tasks: all.
+            take: called with what others trained.
+        """
+        if not self.store:
+            yield from tasks
+            return
+        with self.store.marking() as mark:
+            left, insist = [*tasks], False
+            while left:
+                round_, left = left, []
+                for task in round_:
+                    recipes = task.stack.recipes
+                    if not mark(recipes, insist):
+                        left.append(task)
+                        continue
+                    found = self._kept(recipes)
+                    if found.outcomes:
+                        take(found)
+                        self.store.unmark([recipe.key for recipe in found.outcomes])
+                    missing = [recipe for recipe in recipes if recipe not in found.outcomes]
+                    if missing:
+                        yield task if len(missing) == len(recipes) else _Task(Stack.of(missing), False)
+                insist = len(left) == len(round_)
 
     def _train_task(self, task: _Task, after_epoch: AfterEpoch) -> Trained:
         """Train a stack; where memory does not suffice, one half of it after the other.
@@ -229,6 +266,33 @@ class Schedule(NamedTuple):
                 use_distributed_sampler=False,
             )
             trainer.fit(module, ckpt_path=resume_from, weights_only=True)
+
+
+def _train(schedule: Schedule, known: tuple[Recipe, str], task: _Task, notify: Notify) -> Trained:
+    """Train a stack, wherever this is.
+
+    Args:
+        schedule: of the machine that asks.
+        known: a recipe, and its key there.
+        task: the stack.
+        notify: see `tell`.
+
+    Raises:
+        ResourceError: this machine would come to other bits than the one that asks, or memory does not suffice.
+    """
+    recipe, key = known
+    own = json.dumps(platform_fingerprint(device_name(schedule.compute)), sort_keys=True)
+    if own != recipe.platform:
+        raise ResourceError(
+            f"{platform.node()} does not compute as the machine that asks does: it is {own}, asked for is "
+            f"{recipe.platform}. Install the same versions there, and set compute.reproducible: portable"
+        )
+    if recipe.key != key:
+        raise ResourceError(
+            f"{platform.node()} has another version of this project than the machine that asks; install the same there"
+        )
+    compiled.prepare()
+    return schedule._train_task(task, tell(notify, task.stack))
 
 
 def _effort(recipe: Recipe) -> float:

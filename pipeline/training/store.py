@@ -8,10 +8,11 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import numpy as np
 from safetensors import SafetensorError
@@ -19,80 +20,102 @@ from safetensors.numpy import load
 from safetensors.numpy import save as to_bytes
 
 from pipeline.networks.stack import Weights
-from pipeline.training.atomic import UNFINISHED, atomic_write, read_verified
+from pipeline.training.atomic import UNFINISHED, sealed, verified
 from pipeline.training.checkpoints import NETWORKS, EpochCheckpoint, VerifiedIO
 from pipeline.training.outcome import Outcome
 from pipeline.training.recipe import Recipe
+from pipeline.training.storage import VARIABLE, Folder, storage
 
 DEFAULT_FOLDER = Path(".networks")
 SUFFIX, WEIGHTS_SUFFIX = ".network", ".weights"
 CHECKPOINTS, CHECKPOINT_SUFFIX = "unfinished", ".checkpoint"
+UNDER_WAY = "under-way"
+"""Folder of what is being trained: by whom, and which networks."""
 ASIDE = "set-aside"
 PLAIN = ("alive", "epochs", "seconds", "stack_size", "device")
 """Fields of an outcome that are no arrays."""
+READ_AT_ONCE = 1024
+
+DAMAGED = (SafetensorError, ValueError, KeyError)
+"""What reading a file that is not what was written raises."""
 
 T = TypeVar("T")
 
 
 class NetworkStore:
-    """Finished networks in a folder that several processes, clones and machines may share.
+    """Finished networks at a place that several processes, clones and machines may share.
 
     Args:
-        folder: it is made where it is missing. ``NETWORK_STORE`` names another than `DEFAULT_FOLDER`.
+        place: a folder, which is made where it is missing, or a URL (see `pipeline.training.storage`); by default what
+            ``NETWORK_STORE`` names, or else `DEFAULT_FOLDER`.
+
+    Raises:
+        ParamsError: the URL is none that can be used.
+        ResourceError: nothing answers at the URL.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or Path(os.environ.get("NETWORK_STORE") or DEFAULT_FOLDER)
+    def __init__(self, place: Path | str | None = None) -> None:
+        self.storage = storage(place or os.environ.get(VARIABLE) or DEFAULT_FOLDER)
+        self.folder = self.storage.path if isinstance(self.storage, Folder) else DEFAULT_FOLDER
+        """Of this machine: has its checkpoints, and all the rest where the place is no URL."""
         self._warned = False
+        self._marks: dict[str, frozenset[str]] = {}
+        """What others are at, or were when they were killed, by the names of their marks."""
+        self._own: dict[str, frozenset[str]] = {}
 
     def load_all(self, recipes: Iterable[Recipe]) -> dict[Recipe, Outcome]:
         """Return those of some networks that are here and whole."""
-        found = {recipe: self.load(recipe.key) for recipe in recipes}
-        return {recipe: outcome for recipe, outcome in found.items() if outcome is not None}
+        asked = {recipe.key: recipe for recipe in recipes}
+        return {asked[key]: outcome for key, outcome in self._read(asked, SUFFIX, _decoded).items()}
 
     def save_all(self, outcomes: Mapping[Recipe, Outcome], weights: Mapping[str, Weights] | None = None) -> None:
         """Keep what a stack came to, in place of its checkpoint; where that cannot be written, say so and go on."""
+        entries = {_name(recipe.key, SUFFIX): _encoded(outcome, recipe.key) for recipe, outcome in outcomes.items()}
+        entries |= {_name(key, WEIGHTS_SUFFIX): sealed(to_bytes(dict(own))) for key, own in (weights or {}).items()}
         try:
-            for recipe, outcome in outcomes.items():
-                self.save(recipe.key, outcome)
-            for key, arrays in (weights or {}).items():
-                atomic_write(self._path(key, WEIGHTS_SUFFIX), to_bytes(dict(arrays)))
+            self.storage.write(entries)
             self.checkpoint(list(outcomes)).path.unlink(missing_ok=True)
+            self.unmark([recipe.key for recipe in outcomes])
         except OSError as error:
-            if not self._warned:
-                print(
-                    f"warning: networks are not kept in {self.folder} ({error.strerror}); "
-                    "training goes on, and would train them again if it were interrupted",
-                    file=sys.stderr,
-                )
-            self._warned = True
+            self._warn(f"networks are not kept in {self.storage.place} ({error.strerror or error})")
 
     def load(self, digest: str) -> Outcome | None:
         """Return an entry; ``None`` where there is none, or where it was damaged: then it is set aside."""
-        return self._read(self._path(digest), lambda path: _decoded(read_verified(path), digest))
+        return self._read([digest], SUFFIX, _decoded).get(digest)
 
     def save(self, digest: str, outcome: Outcome) -> None:
         """Write an entry, whole or not at all.
 
         Raises:
-            OSError: the folder cannot be written, or the disk is full.
+            OSError: the place cannot be written, or the disk is full.
         """
-        atomic_write(self._path(digest), _encoded(outcome, digest))
+        self.storage.write({_name(digest, SUFFIX): _encoded(outcome, digest)})
 
-    def load_weights(self, digest: str) -> Weights | None:
-        """Return a network's weights by name; ``None`` as for `load`."""
-        return self._read(self._path(digest, WEIGHTS_SUFFIX), lambda path: load(read_verified(path)))
+    def load_weights(self, digests: Iterable[str]) -> dict[str, Weights]:
+        """Return networks' weights by name, of those that are here and whole."""
+        return self._read(digests, WEIGHTS_SUFFIX, lambda entry, _: load(verified(entry)))
+
+    # --- what is under way ---
 
     def checkpoint(self, recipes: Sequence[Recipe]) -> EpochCheckpoint:
-        """Return what keeps a stack's state after its epochs."""
+        """Return what keeps a stack's state after its epochs, on this machine."""
         keys = [recipe.key for recipe in recipes]
         name = hashlib.sha256("".join(keys).encode()).hexdigest()
         return EpochCheckpoint(self.folder / CHECKPOINTS / f"{name}{CHECKPOINT_SUFFIX}", keys)
 
     def checkpoints(self) -> dict[Path, list[str]]:
         """Return the digests of the networks in each checkpoint that is whole."""
-        found = {path: self._read(path, VerifiedIO().load_checkpoint) for path in self._checkpoint_files()}
-        return {path: checkpoint[NETWORKS] for path, checkpoint in found.items() if checkpoint is not None}
+        found = {}
+        for path in sorted((self.folder / CHECKPOINTS).glob(f"*{CHECKPOINT_SUFFIX}")):
+            with suppress(FileNotFoundError):
+                try:
+                    found[path] = VerifiedIO().load_checkpoint(path)[NETWORKS]
+                except DAMAGED as error:
+                    aside = self.folder / ASIDE / path.name
+                    _tell_damaged(path, error, aside.parent)
+                    aside.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(aside)
+        return found
 
     def unfinished(self, recipes: Iterable[Recipe]) -> list[tuple[Recipe, ...]]:
         """Return the stacks that have a checkpoint, of which nothing but some of these networks are a part."""
@@ -103,49 +126,128 @@ class NetworkStore:
                 stacks.append(tuple(left.pop(key) for key in keys))
         return stacks
 
-    def entries(self) -> Iterator[Path]:
-        """Yield every file of the networks that are kept."""
-        for suffix in (SUFFIX, WEIGHTS_SUFFIX):
-            yield from self.folder.glob(f"??/*{suffix}")
+    @contextmanager
+    def marking(self) -> Iterator[Callable[[Iterable[Recipe], bool], bool]]:
+        """Give what marks networks as being trained here, until they are kept or the block ends.
+
+        It returns whether they are: not those that somebody else is at, who may have been killed since, unless it is
+        insisted on. Of two that begin the same at once, both may be told to leave it: who marks first and looks then is
+        never told that nobody is at what another began.
+        """
+
+        def mark(recipes: Iterable[Recipe], insist: bool) -> bool:
+            keys = frozenset(recipe.key for recipe in recipes)
+            name = f"{UNDER_WAY}/{uuid4().hex}"
+            self._own[name] = keys
+            with suppress(OSError):  # `save_all` says so
+                self.storage.write({name: "\n".join(keys).encode()})
+                if insist or keys.isdisjoint(self._others()):
+                    return True
+                self.storage.delete([name])
+                del self._own[name]
+                return False
+            return True
+
+        try:
+            yield mark
+        finally:
+            with suppress(OSError):
+                self.storage.delete(self._own)
+            self._own = {}
+
+    def _others(self) -> frozenset[str]:
+        """Return the digests of the networks that others are at."""
+        names = self.storage.sizes(UNDER_WAY).keys() - self._own.keys()
+        new = self.storage.read(names - self._marks.keys())
+        read = {name: frozenset(content.decode("ascii", "replace").split()) for name, content in new.items()}
+        self._marks = {name: keys for name, keys in (self._marks | read).items() if name in names}
+        return frozenset().union(*self._marks.values())
+
+    def unmark(self, keys: Collection[str]) -> None:
+        """Take from all marks networks that are kept, whoever began them."""
+        for marks in (self._own, self._marks):
+            marks.update({name: marked.difference(keys) for name, marked in marks.items()})
+            done = [name for name, marked in marks.items() if not marked]
+            for name in done:
+                del marks[name]
+            with suppress(OSError):
+                self.storage.delete(done)
+
+    # --- what there is ---
+
+    def entries(self) -> dict[str, int]:
+        """Return the bytes of every file of the networks that are kept, by its name."""
+        return {name: size for name, size in self.storage.sizes().items() if _is_entry(name)}
 
     def prune(self, used: set[str]) -> tuple[int, int]:
         """Delete what nothing uses and what killed writers left; return how many networks, and bytes, those were."""
-        unused = [path for path in self.entries() if path.stem not in used]
-        rest = [path for path, digests in self.checkpoints().items() if not used >= {*digests}]
-        rest += self.folder.glob(f"*/*{UNFINISHED}")
-        size = sum(path.stat().st_size for path in unused + rest)
-        for path in unused + rest:
+        sizes = self.storage.sizes()
+        unused = {name for name in sizes if _is_entry(name) and digest_of(name) not in used}
+        rest = {name for name in sizes if name.startswith(f"{UNDER_WAY}/")}
+        local = [path for path, digests in self.checkpoints().items() if not used >= {*digests}]
+        local += self.folder.glob(f"*/*{UNFINISHED}")
+        size = sum(sizes[name] for name in unused | rest) + sum(path.stat().st_size for path in local)
+        self.storage.delete(unused | rest)
+        for path in local:
             path.unlink(missing_ok=True)
-        return len({path.stem for path in unused}), size
+        return len({digest_of(name) for name in unused}), size
 
-    def _checkpoint_files(self) -> list[Path]:
-        return sorted((self.folder / CHECKPOINTS).glob(f"*{CHECKPOINT_SUFFIX}"))
+    def _read(self, digests: Iterable[str], suffix: str, decode: Callable[[bytes, str], T]) -> dict[str, T]:
+        """Return what entries say; without those that are not there, or are damaged: these are set aside."""
+        found: dict[str, T] = {}
+        asked = list(digests)
+        for start in range(0, len(asked), READ_AT_ONCE):
+            names = {_name(digest, suffix): digest for digest in asked[start : start + READ_AT_ONCE]}
+            try:
+                entries = self.storage.read(names)
+            except OSError as error:
+                self._warn(f"networks cannot be read from {self.storage.place} ({error.strerror or error})")
+                return found
+            for name, entry in entries.items():
+                try:
+                    found[names[name]] = decode(entry, names[name])
+                except DAMAGED as error:
+                    aside = f"{ASIDE}/{name.rpartition('/')[2]}"
+                    _tell_damaged(f"{self.storage.place}/{name}", error, f"{self.storage.place}/{ASIDE}")
+                    self.storage.write({aside: entry})
+                    self.storage.delete([name])
+        return found
 
-    def _read(self, path: Path, decode: Callable[[Path], T]) -> T | None:
-        """Return what a file says; ``None`` where it is not there, or is damaged: then it is set aside."""
-        try:
-            return decode(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (SafetensorError, ValueError, KeyError) as error:
-            aside = self.folder / ASIDE / path.name
-            print(f"warning: {path} is damaged ({error}); it is set aside in {aside.parent}", file=sys.stderr)
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # another process was faster
-                path.replace(aside)
-            return None
+    def _warn(self, fault: str) -> None:
+        """Say once that the place fails."""
+        if not self._warned:
+            print(
+                f"warning: {fault}; training goes on, and would train them again if it were interrupted",
+                file=sys.stderr,
+            )
+        self._warned = True
 
-    def _path(self, digest: str, suffix: str = SUFFIX) -> Path:
-        return self.folder / digest[:2] / f"{digest}{suffix}"
+
+def digest_of(name: str) -> str:
+    """Return the digest of the network that a file is of."""
+    return name.rpartition("/")[2].rpartition(".")[0]
+
+
+def _name(digest: str, suffix: str) -> str:
+    return f"{digest[:2]}/{digest}{suffix}"
+
+
+def _is_entry(name: str) -> bool:
+    return name.endswith((SUFFIX, WEIGHTS_SUFFIX)) and name.partition("/")[0] == digest_of(name)[:2]
+
+
+def _tell_damaged(file: object, error: Exception, aside: object) -> None:
+    print(f"warning: {file} is damaged ({error}); it is set aside in {aside}", file=sys.stderr)
 
 
 def _encoded(outcome: Outcome, digest: str) -> bytes:
     arrays = {name: np.ascontiguousarray(value) for name, value in outcome._asdict().items() if name not in PLAIN}
     plain = {name: getattr(outcome, name) for name in PLAIN} | {"digest": digest}
-    return to_bytes(arrays, metadata={"network": json.dumps(plain)})
+    return sealed(to_bytes(arrays, metadata={"network": json.dumps(plain)}))
 
 
-def _decoded(content: bytes, digest: str) -> Outcome:
+def _decoded(entry: bytes, digest: str) -> Outcome:
+    content = verified(entry)
     header = int.from_bytes(content[:8], "little")
     plain = json.loads(json.loads(content[8 : 8 + header])["__metadata__"]["network"])
     if plain.pop("digest") != digest:

@@ -19,13 +19,18 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if not (folder / ".venv").is_symlink():  # which a clone of a clone has
+            (folder / ".venv").symlink_to(ROOT / ".venv")
+
+    def copy_the_working_tree(self) -> None:
+        """Begin with what is here now, at a small size."""
+        folder = self.folder
         files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True)
         for name in files.splitlines():
             if (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         (folder / "dvc.lock").unlink(missing_ok=True)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
         self.change(lambda params: params.update(run=["mini"]))
         self.change(lambda params: params["propagation"].update(depth=10, width=16, seeds=2))
 
@@ -79,6 +84,7 @@ class Clone:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = Clone(tmp_path_factory.mktemp("clone"))
+    made.copy_the_working_tree()
     made.git("init", "--initial-branch=main")
     made.git("add", "-A")
     made.git("commit", "-m", "a clone")

@@ -215,6 +215,7 @@ def test_a_source_archive_runs_in_any_folder_and_any_surroundings(tmp_path: Path
     folder = tmp_path / "a folder, in Zürich"
     folder.mkdir()
     archive = Clone(folder)
+    archive.copy_the_working_tree()
     assert not (folder / ".git").exists()
     archive.make(".dvc/tmp/ready", "check")
     bare = {"HOME": "/nonexistent", "LANG": "C", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}

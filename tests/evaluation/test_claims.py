@@ -37,7 +37,10 @@ from pipeline.experiments.probes import (
     step_times,
     variance_ratios,
 )
+from pipeline.training import tables
 from pipeline.training.names import KEY, MEASURES
+from pipeline.training.results import load_results
+from pipeline.training.study import train_networks
 from tests.building import cell
 from tests.conftest import ROOT
 
@@ -533,3 +536,28 @@ def test_probes_come_out_the_same(probes) -> None:
 def test_every_kind_of_network_is_timed_in_every_round(probes) -> None:
     assert (probes.steps.groupby("round").size() == len(COSTS)).all()
     assert (probes.steps["seconds"] > 0).all()
+
+
+def test_a_ledger_over_tables_in_folders_is_that_over_tables_in_memory(
+    params, mini, digits, tmp_path, monkeypatch
+) -> None:
+    block = mini.grid[0].model_copy(
+        update={"activation": ("relu", "leaky_relu", "sigmoid"), "initializer": ("he_normal", "standard_normal"),
+                "seed": (0, 1, 2), "learning_rate": ("tuned",)}
+    )  # fmt: skip
+    study = mini.model_copy(
+        update={"hidden": ("20x10",), "grid": (block,), "training": mini.training.model_copy(update={"epochs": 3})}
+    )
+    results = train_networks("mini", study, params, digits, study.networks())
+    monkeypatch.setattr(tables, "ROWS_OF_A_FILE", 50)
+    results.save(tmp_path)
+    opened = load_results(tmp_path)
+    assert opened.layers == tmp_path / "layers.parquet"
+    assert opened.tuning_layers == tmp_path / "tuning_layers.parquet"
+    one, other = (
+        as_metrics(keep_ledger(CLAIMS, Evidence(dict.fromkeys(("dying", "deep_plain"), StudyTables.of(study, own)))))
+        for own in (results, opened)
+    )
+    assert one == other
+    tested = {name for name, entry in one.items() if entry["verdict"] != "not tested"}
+    assert {"vanishing-lower-layers", "still-layers-learn-badly", "leaky-units-wake-up"} <= tested  # of their layers

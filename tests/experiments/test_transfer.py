@@ -20,6 +20,7 @@ from pipeline.training.module import StackModule
 from pipeline.training.schedule import Schedule
 from pipeline.training.stacks import Stack
 from pipeline.training.store import WEIGHTS_SUFFIX, NetworkStore
+from tests.building import files_of
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +203,7 @@ def test_weights_of_a_that_were_lost_are_trained_anew(params, digits, tmp_path: 
     store, experiments = NetworkStore(tmp_path), params.transfer["mini"]
     fewer = {name: wanted.model_copy(update={"reused": (1,)}) for name, wanted in experiments.items()}
     run_transfer("mini", params, digits, fewer, store)
-    lost, _ = (path for path in store.entries() if path.suffix == WEIGHTS_SUFFIX)
+    lost, _ = (path for path in files_of(store) if path.suffix == WEIGHTS_SUFFIX)
     lost.unlink()
     capsys.readouterr()
     grown = run_transfer("mini", params, digits, experiments, store)

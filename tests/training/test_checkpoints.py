@@ -9,7 +9,7 @@ import torch
 
 from pipeline.grid import Network
 from pipeline.training import checkpoints
-from pipeline.training.atomic import atomic_write
+from pipeline.training.atomic import sealed, write_whole
 from pipeline.training.outcome import outcomes
 from pipeline.training.results import tabulate
 from pipeline.training.store import ASIDE, NetworkStore
@@ -89,7 +89,7 @@ def test_a_study_takes_up_what_an_earlier_run_began_and_drops_its_checkpoint(
     train_networks("mini", study, params, digits, [*networks, *others], store)
     assert "mini: 4 networks go on from the last epoch they finished" in capsys.readouterr().out
     assert store.checkpoints() == {}
-    assert len(list(store.entries())) == 6
+    assert len(store.entries()) == 6
 
 
 def test_a_checkpoint_of_networks_that_nobody_wants_any_more_is_left_alone(params, mini, digits, store, capsys) -> None:
@@ -126,7 +126,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(params, mini, digits, store, ca
 
     content = BytesIO()
     torch.save({"networks": Evil()}, content)
-    atomic_write(path, content.getvalue())
+    write_whole(path, sealed(content.getvalue()))
     assert store.checkpoints() == {}
     out, err = capfd.readouterr()
     assert "it is no checkpoint" in err

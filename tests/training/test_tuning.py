@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.config.schema import RATES, Tuning
 from pipeline.grid import AXES, TUNED, Cell, Network
-from pipeline.training.store import NetworkStore
+from pipeline.training.store import NetworkStore, digest_of
 from pipeline.training.study import recorded_recipes, train_networks
 from pipeline.training.tuning import FIRST_SEED, Score, Tuned, tune, tuning_seeds
 from tests.building import cell
@@ -154,7 +154,7 @@ def test_a_study_is_trained_at_the_rates_that_were_found(tuned_study, params, di
     assert looked.to_numpy().tolist() == tried.to_numpy().tolist()
 
     recipes = recorded_recipes(tuned_study, params, digits.card, results)
-    assert {path.stem for path in store.entries()} == {recipe.key for recipe in recipes}
+    assert {digest_of(name) for name in store.entries()} == {recipe.key for recipe in recipes}
     capsys.readouterr()
     again = train_networks("mini", tuned_study, params, digits, networks, store)
     assert "to train" in (said := capsys.readouterr().out)

@@ -118,7 +118,7 @@ def selu_normalises(evidence: Evidence) -> Findings:
 def selu_goes_on_normalising(evidence: Evidence) -> Findings:
     """0.5 less the worst layer's distance from mean 0 and sd 1, at each look while training."""
     for name, tables in evidence.shapes:
-        for epoch in sorted({*tables.layers["epoch"]} - {0}):
+        for epoch in tables.looks.where(("epoch", ">", 0)).distinct(["epoch"])["epoch"]:
             yield in_study(name, tables, 0.5 - selu_worst_layer(tables, epoch, initializer=LECUN), epoch=epoch)
 
 

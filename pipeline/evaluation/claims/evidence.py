@@ -1,8 +1,9 @@
 """What the claims are tested on: a run's tables, and the ways in which claims look at them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from pipeline.evaluation.statistics import Scores
 from pipeline.evaluation.tested import unpacked
 from pipeline.grid import AXES, AXIS, widths_of
 from pipeline.training.results import Results
+from pipeline.training.tables import Rows
 
 SLOWEST = 4.0
 """How many times as long as the fastest counts as never, as in AlgoPerf (Dahl et al. 2023, section 4.4)."""
@@ -39,12 +41,13 @@ class StudyTables:
     networks: pd.DataFrame
     history: pd.DataFrame
     hits: pd.DataFrame
-    layers: pd.DataFrame
+    layers: pd.DataFrame | Path
+    """In memory, or where it is large its folder; claims see it by `looks`."""
     timings: pd.DataFrame
     transfer: pd.DataFrame = field(default_factory=pd.DataFrame)
     transfer_history: pd.DataFrame = field(default_factory=pd.DataFrame)
     transfer_hits: pd.DataFrame = field(default_factory=pd.DataFrame)
-    tuning_layers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tuning_layers: pd.DataFrame | Path = field(default_factory=pd.DataFrame)
     tested: Mapping[int, Indices] = field(default_factory=dict)
     """By seed, the samples of its test part; empty where nobody knows."""
 
@@ -60,8 +63,9 @@ class StudyTables:
         types = {axis: pd.CategoricalDtype(sorted(column.unique())) for axis, column in words.items()}
         for name in BY_SHAPE:
             table = getattr(self, name)
-            own = {axis: levels for axis, levels in types.items() if axis in table}
-            object.__setattr__(self, name, table.astype(own))
+            if isinstance(table, pd.DataFrame):
+                own = {axis: levels for axis, levels in types.items() if axis in table}
+                object.__setattr__(self, name, table.astype(own))
 
     @property
     def key(self) -> list[str]:
@@ -88,10 +92,9 @@ class StudyTables:
     def by_shape(self) -> Iterator["StudyTables"]:
         """Yield the tables of the networks of each shape."""
         for hidden in AXIS["hidden"].sorted(self.networks["hidden"]):
-            tables = ((name, getattr(self, name)) for name in BY_SHAPE)
-            yield replace(
-                self, **{name: table[table["hidden"] == hidden] if len(table) else table for name, table in tables}
-            )
+            tables = {name: table for name in BY_SHAPE if isinstance(table := getattr(self, name), pd.DataFrame)}
+            own = {name: table[table["hidden"] == hidden] if len(table) else table for name, table in tables.items()}
+            yield replace(self, **own)  # type: ignore[arg-type]
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
@@ -166,7 +169,7 @@ class StudyTables:
 
     def at_own_rates(self, epoch: Epoch) -> pd.DataFrame:
         """Return the hidden layers' health at each setting's best learning rate."""
-        return self._look(self.layers.merge(self.chosen[self.key], on=self.key), epoch)
+        return self._look(self.looks, epoch, self.chosen[self.key])
 
     def at_equal_rates(self, epoch: Epoch) -> pd.DataFrame:
         """Return the hidden layers' health at the same learning rates, whatever the setting.
@@ -175,23 +178,42 @@ class StudyTables:
         own rate is found once, for all seeds: how layers look at it depends on what was found, which no interval over
         seeds knows of.
         """
-        layers = self.tuning_layers
-        if layers.empty:
-            return self._look(self.layers, epoch)
-        tried = layers.groupby(SETTING)["learning_rate"].agg(set)
-        return self._look(layers[layers["learning_rate"].isin(set.intersection(*tried))], epoch)
+        looks = self._rows(self.tuning_layers)
+        settings = looks.distinct([*SETTING, "learning_rate"])
+        if settings.empty:
+            return self._look(self.looks, epoch)
+        tried = settings.groupby(SETTING, observed=True)["learning_rate"].agg(set)
+        return self._look(looks.where(("learning_rate", "in", set.intersection(*tried))), epoch)
 
     def at_listed_rates(self) -> pd.DataFrame:
         """Return the hidden layers' last recorded health, of networks whose learning rate was not tuned."""
         listed = self.networks.loc[~self.networks["tuned"], self.key]
-        return self._look(self.layers.merge(listed, on=self.key), "last")
+        return self._look(self.looks, "last", listed)
 
-    def _look(self, layers: pd.DataFrame, epoch: Epoch) -> pd.DataFrame:
-        hidden = layers[layers["layer"] <= self.depth]
+    @property
+    def looks(self) -> Rows:
+        """The rows of ``layers``."""
+        return self._rows(self.layers)
+
+    def read(self, looks: Rows, columns: Sequence[str] | None = None, of: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return rows of layers, see `Rows.read`; the words of each axis are numbered as in the other tables."""
+        found = looks.read(columns, of)
+        types = {axis: self.networks[axis].dtype for axis in AXES if axis in found}
+        return found.astype({axis: own for axis, own in types.items() if isinstance(own, pd.CategoricalDtype)})
+
+    def _rows(self, table: pd.DataFrame | Path) -> Rows:
+        """Return a table's rows; of a folder, which has those of all shapes, those of this one."""
+        rows = Rows(table)
+        shapes = self.networks["hidden"].unique().tolist()
+        return rows.where(("hidden", "in", {*shapes})) if isinstance(table, Path) else rows
+
+    def _look(self, looks: Rows, epoch: Epoch, of: pd.DataFrame | None = None) -> pd.DataFrame:
+        hidden = looks.where(("layer", "<=", self.depth))
         if epoch != "last":
-            return hidden[hidden["epoch"] == epoch]
-        last = hidden.groupby(self.key)["epoch"].transform("max")
-        return hidden[(hidden["epoch"] == last) & (last > 0)]
+            return self.read(hidden.where(("epoch", "==", epoch)), of=of)
+        found = self.read(hidden, of=of)
+        last = found.groupby(self.key)["epoch"].transform("max")
+        return found[(found["epoch"] == last) & (last > 0)]
 
 
 class Probes(NamedTuple):

@@ -121,11 +121,14 @@ def top_layers_saturate_more(evidence: Evidence) -> Findings:
 def large_updates_precede_divergence(evidence: Evidence) -> Findings:
     """Ln of the largest update-to-weight ratio of a layer: networks that diverge less those that do not."""
     for name, tables in evidence.shapes:
+        columns = [*tables.key, "epoch", "update_ratio"]
+        looks = held(tables.read(tables.looks, columns), {}).dropna(subset="update_ratio")
         for when, ends_at in (("at the first step", "min"), ("when last looked at", "max")):
-            looks = (
-                held(tables.layers, {}).dropna(subset="update_ratio").groupby([*tables.key, "epoch"])["update_ratio"]
+            largest = (
+                np.log(looks.groupby(columns[:-1])["update_ratio"].max().clip(lower=SMALLEST))
+                .rename("update")
+                .reset_index()
             )
-            largest = np.log(looks.max().clip(lower=SMALLEST)).rename("update").reset_index()
             at = largest.groupby(tables.key)["epoch"].transform(ends_at)
             own = largest[largest["epoch"] == at].merge(tables.every[[*tables.key, "lost"]], on=tables.key)
             lost, kept = (by_seed(own[own["lost"] == end], "update") for end in (1, 0))

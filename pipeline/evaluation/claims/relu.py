@@ -4,7 +4,7 @@ import pandas as pd
 
 from pipeline.evaluation.cells import SETTING
 from pipeline.evaluation.claims.comparison import Comparison, held
-from pipeline.evaluation.claims.evidence import Evidence, by_seed
+from pipeline.evaluation.claims.evidence import Evidence, StudyTables, by_seed
 from pipeline.evaluation.claims.ledger import Claim
 from pipeline.evaluation.claims.questions import (
     BY_NORM,
@@ -46,24 +46,24 @@ def half_of_them_die(evidence: Evidence) -> Findings:
 def the_dead_stay_dead(evidence: Evidence) -> Findings:
     """One half less the share of ReLU's dead units that are alive when next looked at, once training has begun."""
     for name, tables in evidence.shapes:
-        woken = _woken(tables.layers, "relu", tables.depth)
+        woken = _woken(tables, "relu")
         yield in_study(name, tables, 0.5 - by_seed(woken, "woken"))
 
 
 def leaky_units_wake_up(evidence: Evidence) -> Findings:
     """Share of the silent units that are not when next looked at: of each slope less ReLU's."""
     for name, tables in evidence.shapes:
-        of_relu = by_seed(_woken(tables.layers, "relu", tables.depth), "woken")
-        for activation in sorted({*tables.layers["activation"]}):
+        of_relu = by_seed(_woken(tables, "relu"), "woken")
+        for activation in sorted({*tables.networks["activation"]}):
             if activation.startswith("leaky_relu"):
-                own = by_seed(_woken(tables.layers, activation, tables.depth), "woken")
+                own = by_seed(_woken(tables, activation), "woken")
                 yield in_study(name, tables, (own - of_relu).dropna(), compared=f"{activation} − relu")
 
 
-def _woken(layers: pd.DataFrame, activation: str, depth: int) -> pd.DataFrame:
+def _woken(tables: StudyTables, activation: str) -> pd.DataFrame:
     """Return the looks at hidden layers that had silent units at the look before; both after the first step."""
-    own = held(layers[(layers["layer"] <= depth) & (layers["epoch"] > 1)], {"activation": activation})
-    return own.dropna(subset="woken")
+    looks = tables.looks.where(("layer", "<=", tables.depth), ("epoch", ">", 1), ("activation", "==", activation))
+    return held(tables.read(looks, [*tables.key, "woken"]), {}).dropna(subset="woken")
 
 
 def prelu_moves(evidence: Evidence) -> Findings:

@@ -12,7 +12,8 @@ from pipeline.experiments.names import TRANSFER_SETTING
 from pipeline.experiments.transfer.tasks import Task
 from pipeline.training.names import METRICS
 from pipeline.training.outcome import Outcome
-from pipeline.training.results import SCORES, final_scores, save_tables
+from pipeline.training.results import SCORES, final_scores
+from pipeline.training.tables import save_tables
 
 if TYPE_CHECKING:  # it imports torch, which those who only read the tables need not wait for
     from pipeline.experiments.transfer.networks import TransferNetwork

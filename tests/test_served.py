@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from pipeline.data.prepare import prepare
 from pipeline.experiments.onnx_model import to_onnx
 from pipeline.tracking import Execution, track_execution
 from tests.building import build, evaluated
+from tests.s3 import free_port
 
 FRUIT = ("apple", "NA", "ünïcode, quoted", "2")
 NUMBERED = (1, 2, 10, 11)
@@ -233,9 +233,7 @@ def environment_of(requirements: list[str], folder: Path) -> None:
 
 @contextmanager
 def serving(uri: str, environment: Path, cwd: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     variables = {"PATH": f"{environment}/bin:/usr/bin:/bin", "HOME": str(environment), "MLFLOW_TRACKING_URI": uri}
     command = [f"{environment}/bin/mlflow", "models", "serve", "--model-uri", "models:/trainability-own@champion",
                "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip

@@ -1,7 +1,6 @@
 """A real MLflow server that is refused, stopped, paused and restarted; a real database that is locked."""
 
 import signal
-import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from mlflow import MlflowClient
 from pipeline.tracking import Execution, make_experiments, runs, track_execution
 from stages import tracked
 from tests.building import evaluated
+from tests.s3 import free_port
 from tests.servers import Server
 
 
@@ -98,9 +98,7 @@ def test_a_server_that_is_paused_and_goes_on_has_one_run_per_cell(
 
 @pytest.mark.usefixtures("uri")
 def test_a_server_that_is_not_there_is_a_warning(execution: Execution, monkeypatch, capsys) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free.getsockname()[1]}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     with tracked("mini"):
         track_execution(execution)
     assert "`make track` writes it" in capsys.readouterr().err

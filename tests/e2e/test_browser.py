@@ -2,9 +2,7 @@
 
 import json
 import re
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +10,7 @@ from mlflow import MlflowClient
 
 from benchmarks.pictures import find_chromium
 from tests.e2e.conftest import Clone
+from tests.s3 import free_port, wait_for
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -157,20 +156,14 @@ def test_the_ledger_can_be_filtered(browser, ran: Clone) -> None:
 
 @pytest.fixture(scope="module")
 def ui(ran: Clone) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [ran.folder / ".venv/bin/mlflow", "server", "--host", "127.0.0.1", "--port", str(port),
          "--backend-store-uri", f"sqlite:///{ran.folder}/mlflow.db"],
         cwd=ran.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(120):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.5)
+        wait_for(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -57,10 +57,8 @@ def variables(mode: Mode, flags: set[str], numpy: tuple[int, ...]) -> Mapping[st
 
 def everywhere() -> dict[str, str]:
     """Return the environment in which other machines round as this process does, whatever their processors."""
-    if current()["mode"] == "machine":
-        return dict(ALWAYS)
-    beyond = {"NPY_DISABLE_CPU_FEATURES": " ".join(NUMPY_BEYOND_AVX2)} if _numpy() >= (2, 4) else {}
-    return {**ALWAYS, **AVX2, **beyond}
+    every_flag = {"avx2", "fma"}.union(*NUMPY_BEYOND_AVX2.values())
+    return dict(variables("portable" if current()["mode"] == "portable" else "machine", every_flag, _numpy()))
 
 
 @lru_cache

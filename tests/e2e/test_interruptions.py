@@ -35,14 +35,13 @@ def training(process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Kill a run, its stage and its workers that long after training began; say whether it was still at it."""
-    while process.poll() is None and not training(process):
-        time.sleep(0.1)
+def kill_when(process: subprocess.Popen[bytes], store: Path, networks: int, seconds: float) -> bool:
+    """Kill a run, its stage and its workers that long after the store has so many networks; say whether it ran on."""
+    while process.poll() is None and not (stored(store) >= networks and training(process)):
+        time.sleep(0.001)
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=seconds)
-    if not training(process):
-        process.wait()
+    if process.poll() is not None:
         return False
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -53,12 +52,7 @@ def test_runs_that_are_killed_at_random_moments_end_in_equal_bytes(clone: Clone,
     train = ("repro", "--force", "--single-item", "train@mini")
     clone.change(lambda params: params["compute"].update(stack_size=5))
     clone.dvc("repro", "prepare@mini")
-    undisturbed = clone.start_dvc(*train, NETWORK_STORE=str(tmp_path / "undisturbed"))
-    while not training(undisturbed):
-        time.sleep(0.1)
-    began = time.monotonic()
-    undisturbed.wait()
-    whole = time.monotonic() - began
+    clone.dvc(*train, NETWORK_STORE=str(tmp_path / "undisturbed"))
     clone.dvc("repro", "--force", "--single-item", "champion@mini", "evaluate@mini")
     expected = contents(clone)
     chance = random.Random(0)  # noqa: S311
@@ -68,8 +62,8 @@ def test_runs_that_are_killed_at_random_moments_end_in_equal_bytes(clone: Clone,
         runs += 1
         store = tmp_path / f"run {runs}"
         for _ in range(KILLS // 4):
-            left = whole * (1 - stored(store) / 118)
-            if not kill_after(clone.start_dvc(*train, NETWORK_STORE=str(store)), left * chance.uniform(0, 0.6)):
+            networks = stored(store) + chance.randrange((118 - stored(store)) * 2 // 3 + 1)
+            if not kill_when(clone.start_dvc(*train, NETWORK_STORE=str(store)), store, networks, chance.random() / 20):
                 break
             kills += 1
             kept.add((runs, stored(store)))

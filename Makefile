@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift replicate resolve ledger published golden test fuzz test-faults test-keras test-browser lint check bench ui serve report summary store track format axes pins nightly
+.PHONY: help repro verify drift replicate resolve ledger published golden test fuzz test-faults test-keras test-browser dist lint check bench ui serve report summary store track format axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -68,6 +68,11 @@ lint: $(VENV)/installed-dev ## ruff, mypy strict, import-linter, the schema of t
 	lint-imports
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
+dist: $(VENV)/installed-dev ## Build the package trainability as wheel and source archive, in dist/, and check them
+	@rm -rf dist
+	uv build --quiet --build-constraint constraints.txt
+	twine check --strict dist/*
+
 axes: $(VENV)/installed ## Write docs/axes: every axis and level that a grid may name
 	@python -m stages.axes
 
@@ -121,7 +126,7 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt requirements-dev.txt | $(V
 	@touch $@ $(VENV)/installed
 
 PIN = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet \
-	--no-emit-index-url --constraint constraints.txt --no-emit-package torch
+	--no-emit-index-url --constraint constraints.txt --no-emit-package torch --extra pipeline
 # What torch brings for a GPU comes with torch.
 WITHOUT_CUDA = awk '/^[a-z]/ { skip = /^(nvidia-|cuda-|triton==)/ } !skip'
 

@@ -7,6 +7,7 @@ installed yet.
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 STEPS = re.compile(r"(Collecting|Requirement already satisfied:|Obtaining) ")
@@ -22,6 +23,8 @@ def main(requirements: str) -> None:
     assert torch is not None  # noqa: S101
     pip("torch and what it brings", 0, "--constraint", "constraints.txt", torch[0])
     pip("the project", 0, "--no-deps", "--no-build-isolation", "--editable", ".")
+    # What is installed is called trainability; in this folder its modules are those of `pipeline`.
+    (Path(sysconfig.get_path("purelib")) / "pipeline.pth").write_text(f"{Path.cwd()}\n", encoding="utf-8")
 
 
 def pip(what: str, expected: int, *words: str) -> None:

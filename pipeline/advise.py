@@ -13,20 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.axes.architectures import ARCHITECTURES, Architecture
-from pipeline.axes.initializers import INITIALIZERS, Initializer
-from pipeline.axes.normalization import NORMALIZATIONS, Normalization
-from pipeline.axes.regularizers import REGULARIZERS, Regularizer
-from pipeline.config.base import MOST_LAYERS, WIDEST
-from pipeline.console import speak_plainly
-from pipeline.errors import FunctionError, PipelineError
-from pipeline.grid import AXIS
-from pipeline.strict_json import dumps
-from pipeline.theory.edge import Edge, edge_of_chaos
-from pipeline.theory.functions import Function, known_function
-from pipeline.theory.gaussian import NOTHING, is_constant
-from pipeline.theory.initializers import layer_variances
-from pipeline.theory.predict import NO_NORMALIZATION, NO_REGULARIZER, PLAIN, predict, predict_recurrent, trainable_depth
+from .axes.architectures import ARCHITECTURES, Architecture
+from .axes.initializers import INITIALIZERS, Initializer
+from .axes.normalization import NORMALIZATIONS, Normalization
+from .axes.regularizers import REGULARIZERS, Regularizer
+from .console import speak_plainly
+from .errors import FunctionError, PipelineError
+from .grid import AXIS, MOST_LAYERS, WIDEST
+from .strict_json import dumps
+from .theory.edge import Edge, edge_of_chaos
+from .theory.functions import Function, known_function
+from .theory.gaussian import NOTHING, is_constant
+from .theory.initializers import layer_variances
+from .theory.predict import NO_NORMALIZATION, NO_REGULARIZER, PLAIN, predict, predict_recurrent, trainable_depth
 
 DEEPEST = 300
 """Layers up to which trainable depths are told apart."""
@@ -267,13 +266,8 @@ def _between(least: int, most: int) -> Any:
     return number
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Answer on the command line; returns the exit code."""
-    speak_plainly()
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.advise",
-        description="Which initializer suits an activation, a depth and a width, by mean-field theory.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what advice asks for to a command line."""
     parser.add_argument(
         "--activation", required=True, help="such as gelu or elu(alpha=0.5), or package.module:function"
     )
@@ -285,20 +279,38 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--architecture", default="mlp", help=f"one of {', '.join(ARCHITECTURES.names)}")
     parser.add_argument("--regularization", default="none", help="none, dropout(0.2) or alpha_dropout(0.1)")
     parser.add_argument("--json", action="store_true", help="for programs")
-    options = parser.parse_args(words)
+
+
+def answer(options: argparse.Namespace) -> str:
+    """Return the advice that a command line asks for.
+
+    Raises:
+        PipelineError: it makes no sense.
+    """
+    advice = advise(
+        known_function(options.activation),
+        options.depth,
+        options.width,
+        NORMALIZATIONS.parse(options.normalization),
+        ARCHITECTURES.parse(options.architecture),
+        REGULARIZERS.parse(options.regularization),
+    )
+    return _as_json(advice) if options.json else _text(advice)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Answer on the command line; returns the exit code."""
+    speak_plainly()
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.advise",
+        description="Which initializer suits an activation, a depth and a width, by mean-field theory.",
+    )
+    add_arguments(parser)
     try:
-        advice = advise(
-            known_function(options.activation),
-            options.depth,
-            options.width,
-            NORMALIZATIONS.parse(options.normalization),
-            ARCHITECTURES.parse(options.architecture),
-            REGULARIZERS.parse(options.regularization),
-        )
+        print(answer(parser.parse_args(words)))
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(_as_json(advice) if options.json else _text(advice))
     return 0
 
 

@@ -42,7 +42,7 @@ def closure(start: str, root: Path = ROOT) -> frozenset[str]:
             continue
         found.add(path)
         if path.endswith(".py"):
-            todo += _needed(root / path, root)
+            todo += _needed(root, path)
     return frozenset(found)
 
 
@@ -50,10 +50,7 @@ def closure(start: str, root: Path = ROOT) -> frozenset[str]:
 def libraries(start: str, root: Path = ROOT) -> dict[str, str]:
     """Return the version of every library that a file or one that it needs imports, by the name it is installed by."""
     imported = {
-        name.partition(".")[0]
-        for file in closure(start, root)
-        if file.endswith(".py")
-        for name in _read(root / file)[0]
+        name.partition(".")[0] for file in closure(start, root) if file.endswith(".py") for name in _read(root, file)[0]
     }
     others = imported - {*PACKAGES, *sys.stdlib_module_names}
     installed_by = packages_distributions()
@@ -75,28 +72,30 @@ def listing(start: str, root: Path = ROOT) -> str:
     return "".join(f"{hashlib.sha256((root / file).read_bytes()).hexdigest()}  {file}\n" for file in files)
 
 
-def _needed(file: Path, root: Path) -> Iterator[str]:
+def _needed(root: Path, file: str) -> Iterator[str]:
     """Yield the files that a module imports or names; not those that only a type checker reads."""
-    names, strings = _read(file)
+    names, strings = _read(root, file)
     for name in names:
         yield from _modules(name, root)
     for text in strings:
         pattern = text if text[0] != "." else f"*{text}"  # f"{language}.po"
-        yield from (str(path.relative_to(root)) for path in file.parent.glob(pattern))
+        yield from (str(path.relative_to(root)) for path in (root / file).parent.glob(pattern))
 
 
 @lru_cache
-def _read(file: Path) -> tuple[list[str], list[str]]:
+def _read(root: Path, file: str) -> tuple[list[str], list[str]]:
     """Return the dotted names that a module imports, and the names of data files in it; see `DATA_FILE`."""
+    package = Path(file).parts[:-1]
     names: list[str] = []
     strings: list[str] = []
-    todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    todo: list[ast.AST] = [ast.parse((root / file).read_text(encoding="utf-8"))]
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            names += [".".join((*above, *filter(None, (node.module, alias.name)))) for alias in node.names]
         elif isinstance(node, ast.Constant):
             if isinstance(node.value, str) and DATA_FILE.fullmatch(node.value):
                 strings.append(node.value)

@@ -5,17 +5,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.axes.clipping import CLIPPINGS
-from pipeline.axes.initializers import INITIALIZERS
-from pipeline.axes.level import Registry
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.axes.optimizers import OPTIMIZERS
-from pipeline.axes.regularizers import REGULARIZERS
+from .axes.activations import ACTIVATIONS
+from .axes.architectures import ARCHITECTURES
+from .axes.clipping import CLIPPINGS
+from .axes.initializers import INITIALIZERS
+from .axes.level import Registry
+from .axes.normalization import NORMALIZATIONS
+from .axes.optimizers import OPTIMIZERS
+from .axes.regularizers import REGULARIZERS
 
 TUNED = 0.0
 """The learning rate of a cell whose rate is yet to be tuned."""
+MOST_LAYERS, WIDEST, MOST_WEIGHTS = 10_000, 1_000_000, 10**10
+"""Of a network's hidden layers. What is larger is a slip of the finger: it would not fit into any machine's memory."""
 
 
 class Cell(NamedTuple):

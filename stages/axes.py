@@ -1,17 +1,14 @@
 """Write ``docs/axes``: every axis and level, from the registries. Usage: ``make axes``."""
 
 from pathlib import Path
-from typing import Literal, get_args, get_origin
 
-from pydantic.fields import FieldInfo
-
-from pipeline.axes.level import Level, Registry
+from pipeline.axes.level import Level, Registry, Setting
 from pipeline.grid import AXIS, Axis
 from stages import run
 
 FOLDER = Path("docs/axes")
 WRITTEN = "<!-- Written by `make axes` from pipeline/axes; a test holds it to be current. -->\n\n"
-BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+BOUNDS = {"above": ">", "at_least": "≥", "below": "<"}
 
 
 def main() -> None:
@@ -58,7 +55,7 @@ def _page(axis: Axis, registry: Registry[Level]) -> str:
 
 def _section(level: type[Level]) -> str:
     about = (level.__doc__ or "") if level.__doc__ != level.__mro__[1].__doc__ else ""
-    settings = [_setting(name, field) for name, field in level.model_fields.items()]
+    settings = [_setting(name, setting) for name, setting in level.settings().items()]
     lines = [
         f"## `{level.name}`\n",
         *([f"{' '.join(about.split())}\n"] if about else []),
@@ -70,18 +67,13 @@ def _section(level: type[Level]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _setting(name: str, field: FieldInfo) -> str:
+def _setting(name: str, setting: Setting) -> str:
     """Return a setting with its default and bounds, or other words: ``slope = 0.3 (≥ 0, < 1)``."""
-    if get_origin(field.annotation) is Literal:
-        others = [f"`{word}`" for word in get_args(field.annotation) if word != field.default]
-        return f"`{name} = {field.default}` (or {', '.join(others)})"
-    bounds = [
-        f"{sign} {getattr(limit, word):g}"
-        for limit in field.metadata
-        for word, sign in BOUNDS.items()
-        if hasattr(limit, word)
-    ]
-    return f"`{name} = {field.default}`" + (f" ({', '.join(bounds)})" if bounds else "")
+    others = [f"`{word}`" for word in setting.words if word != setting.default]
+    limits = setting.bounds._asdict()
+    bounds = [f"{sign} {limits[name]:g}" for name, sign in BOUNDS.items() if limits[name] is not None]
+    more = f" (or {', '.join(others)})" if others else f" ({', '.join(bounds)})" if bounds else ""
+    return f"`{name} = {setting.default}`{more}"
 
 
 if __name__ == "__main__":

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pydantic import Field
 from ruamel.yaml import YAML
 
 from pipeline.advise import main as advise
 from pipeline.axes.activations import ACTIVATIONS, Activation
 from pipeline.axes.initializers import INITIALIZERS, Initializer, Variances
-from pipeline.axes.level import Registry
+from pipeline.axes.level import NotNegative, Positive, Registry
 from pipeline.axes.optimizers import OPTIMIZERS, Optimizer
 from pipeline.axes.regularizers import REGULARIZERS, Regularizer
 from pipeline.config import Params, parse_params
@@ -35,7 +33,7 @@ from tests.conftest import ROOT
 
 class Softsign(Activation):
     name, formula, source = "softsign", "sharpness·z / (1 + |sharpness·z|)", "Bergstra et al. 2009"
-    sharpness: Annotated[float, Field(gt=0)] = 1.0
+    sharpness: Positive = 1.0
 
     def branches(self):
         return (lambda z: self.sharpness * z / (1 + np.abs(self.sharpness * z)),)
@@ -53,7 +51,7 @@ class Half(Initializer):
 
 class Sparse(Regularizer):
     name, formula, source = "sparse", "weights below limit become 0 after each update", "a test"
-    limit: Annotated[float, Field(ge=0)] = 0.001
+    limit: NotNegative = 0.001
 
     def constrain(self, weight, sqrt):  # noqa: ARG002
         weight[weight.abs() < self.limit] = 0

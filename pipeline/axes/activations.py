@@ -1,24 +1,19 @@
 """Activation functions φ(z). An entry has φ twice: in NumPy for the theory, and as a stacked layer."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field, model_validator
-from scipy import special
 
-from pipeline.axes.level import Level, Registry
+from .level import Level, Positive, Registry, Share
+from .special import Array, expit, ndtr
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from pipeline.networks.context import LayerContext
+    from ..networks.context import LayerContext
 
-Array = NDArray[np.float64]
 Scalar = Callable[[Array], Array]
-Slope = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """Klambauer et al. 2017, eq. 14."""
@@ -52,7 +47,7 @@ def _elu(alpha: float, scale: float) -> Scalar:
 
 
 def _swish(beta: float) -> Scalar:
-    return lambda z: z * special.expit(beta * z)
+    return lambda z: z * expit(beta * z)
 
 
 @ACTIVATIONS.register
@@ -60,7 +55,7 @@ class Sigmoid(Activation):
     name, formula, source = "sigmoid", "1 / (1 + exp(-z))", "logistic function"
 
     def branches(self) -> tuple[Scalar, ...]:
-        return (special.expit,)
+        return (expit,)
 
     def build(self, context: "LayerContext") -> "nn.Module":
         return context.sigmoid()
@@ -93,7 +88,7 @@ class LeakyReLU(Activation):
     """Keras's default slope; PyTorch's is 0.01."""
 
     name, formula, source = "leaky_relu", "max(z, slope·z)", "Maas et al. 2013"
-    slope: Slope = 0.3
+    slope: Share = 0.3
 
     def branches(self) -> tuple[Scalar, ...]:
         return (_relu(self.slope),)
@@ -108,14 +103,13 @@ class RReLU(Activation):
 
     name, formula, source = "rrelu", "max(z, slope·z), slope ~ U(lower, upper)", "Xu et al. 2015"
     plain = False
-    lower: Slope = 0.125
-    upper: Slope = 0.3333333333333333
+    lower: Share = 0.125
+    upper: Share = 0.3333333333333333
 
-    @model_validator(mode="after")
-    def _ordered(self) -> "RReLU":
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.lower > self.upper:
             raise ValueError(f"lower = {self.lower} above upper = {self.upper}")
-        return self
 
     def branches(self) -> tuple[Scalar, ...]:
         # Gauss-Legendre's two nodes: the slope's mean and mean square over U(lower, upper) are exact.
@@ -132,7 +126,7 @@ class PReLU(Activation):
 
     name, formula, source = "prelu", "max(z, slope·z), slope learned from start", "He et al. 2015"
     plain = False
-    start: Slope = 0.0
+    start: Share = 0.0
 
     def branches(self) -> tuple[Scalar, ...]:
         return (_relu(self.start),)
@@ -169,7 +163,7 @@ class GELU(Activation):
     name, formula, source = "gelu", "z·Φ(z)", "Hendrycks & Gimpel 2016"
 
     def branches(self) -> tuple[Scalar, ...]:
-        return (lambda z: z * special.ndtr(z),)
+        return (lambda z: z * ndtr(z),)
 
     def build(self, context: "LayerContext") -> "nn.Module":
         return context.gelu()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar
 
-from pipeline.axes.level import Level, Registry
+from .level import Level, Registry
 
 
 class Architecture(Level):

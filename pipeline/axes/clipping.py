@@ -5,18 +5,14 @@ by one norm over all of them.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
-
-from pipeline.axes.level import Level, Registry
+from .level import Level, Positive, Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pipeline.training.clipping import Norms
-
-Threshold = Annotated[float, Field(gt=0)]
+    from ..training.clipping import Norms
 
 
 class Clipping(Level):
@@ -44,7 +40,7 @@ class NoClipping(Clipping):
 class ByValue(Clipping):
     name, label = "value", "clip by value"
     formula, source = "each element into [-threshold, threshold]", "Mikolov 2012"
-    threshold: Threshold = 1.0
+    threshold: Positive = 1.0
 
     def clip(self, gradients: "Sequence[Tensor]", norms: "Norms") -> None:
         for gradient in gradients:
@@ -55,7 +51,7 @@ class ByValue(Clipping):
 class ByNorm(Clipping):
     name, label = "norm", "clip by norm"
     formula, source = "g · min(1, threshold / |g|), of each tensor by itself", "Keras's clipnorm"
-    threshold: Threshold = 1.0
+    threshold: Positive = 1.0
 
     def clip(self, gradients: "Sequence[Tensor]", norms: "Norms") -> None:
         for gradient in gradients:
@@ -66,7 +62,7 @@ class ByNorm(Clipping):
 class ByGlobalNorm(Clipping):
     name, label = "global_norm", "clip by global norm"
     formula, source = "g · min(1, threshold / |g|), over all tensors", "Pascanu et al. 2013, algorithm 1"
-    threshold: Threshold = 1.0
+    threshold: Positive = 1.0
 
     def clip(self, gradients: "Sequence[Tensor]", norms: "Norms") -> None:
         factor = norms.shrink(norms.over_all(gradients), self.threshold)

@@ -6,15 +6,13 @@ those of ``critical``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from pydantic import Field
-
-from pipeline.axes.level import Level, Registry
+from .level import Level, Positive, Registry
 
 if TYPE_CHECKING:
-    from pipeline.theory.edge import Edge
+    from ..theory.edge import Edge
 
 Distribution = Literal["normal", "truncated_normal", "uniform", "orthogonal", "identity"]
 
@@ -55,7 +53,7 @@ class Initializer(Level):
     distribution: ClassVar[Distribution]
     fitted: ClassVar[bool] = False
     """Whether it looks at the activation and the data."""
-    output: Annotated[Literal["same", "glorot_uniform"], Field(kw_only=True)] = "same"
+    output: Literal["same", "glorot_uniform"] = field(default="same", kw_only=True)
     """The output layer's law: the hidden layers', or glorot_uniform, which Keras takes where none is named."""
 
     def law(self, layer: WeightContext) -> Law:
@@ -83,7 +81,7 @@ INITIALIZERS = Registry[Initializer]("initializer")
 
 class _Glorot(Initializer):
     formula = "variance scale/fan_avg"
-    scale: Annotated[float, Field(gt=0)] = 1.0
+    scale: Positive = 1.0
 
     def variances(self, layer: WeightContext) -> Variances:
         return Variances(2 * self.scale / (layer.fan_in + layer.fan_out), 0.0)
@@ -164,7 +162,7 @@ class Orthogonal(Initializer):
     name, distribution = "orthogonal", "orthogonal"
     theory = "as of independent weights of that variance; Pennington et al. 2017"
     formula, source = "gain·Q of a QR decomposition of Gaussian weights", "Saxe et al. 2014, section 3"
-    gain: Annotated[float, Field(gt=0)] = 1.0
+    gain: Positive = 1.0
 
     def variances(self, layer: WeightContext) -> Variances:
         return Variances(self.gain**2 / max(layer.fan_in, layer.fan_out), 0.0)
@@ -176,7 +174,7 @@ class IdentityWeights(Initializer):
 
     name, distribution, theory = "identity", "identity", ""
     formula, source = "scale·I between layers, or steps, of one width", "Le, Jaitly & Hinton 2015"
-    scale: Annotated[float, Field(gt=0)] = 1.0
+    scale: Positive = 1.0
 
     def distribution_of(self, layer: WeightContext) -> Distribution:
         return "identity" if self._square(layer) else "uniform"

@@ -1,21 +1,96 @@
 """A level of an axis, such as ``leaky_relu(slope=0.2)``: a class whose fields are its settings; and registries."""
 
+import dataclasses
+import math
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from pipeline.errors import LevelError, did_you_mean
+from ..errors import LevelError, did_you_mean
 
 SPELLING = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 """A name and, in brackets, settings."""
 
 
-class Level(BaseModel):
-    """A choice on an axis. Every field is a setting, with its bounds and a default."""
+class Bounds(NamedTuple):
+    """Of a number; ``None`` where there is none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def fault(self, number: float) -> str | None:
+        """Return what a number outside should be; ``None`` for one inside."""
+        if self.at_least is not None and not number >= self.at_least:
+            return f"greater than or equal to {self.at_least:g}"
+        if self.above is not None and not number > self.above:
+            return f"greater than {self.above:g}"
+        if self.below is not None and not number < self.below:
+            return f"less than {self.below:g}"
+        return None
+
+
+NotNegative = Annotated[float, Bounds(at_least=0)]
+Positive = Annotated[float, Bounds(above=0)]
+Share = Annotated[float, Bounds(at_least=0, below=1)]
+
+
+class Setting(NamedTuple):
+    """A setting of a level: a number, ``true`` or ``false``, or one of some words."""
+
+    default: Any
+    """`dataclasses.MISSING` where there is none."""
+    kind: type
+    words: tuple[str, ...]
+    """All that are allowed, where it is a word."""
+    bounds: Bounds
+    by_place: bool
+    """Whether it may be written without its name."""
+
+    def checked(self, value: object) -> Any:
+        """Return a value as the setting has it.
+
+        Raises:
+            ValueError: it is none; the message says what it should be.
+        """
+        if self.words:
+            if value not in self.words:
+                raise ValueError(" or ".join(map(repr, self.words)))
+            return value
+        if self.kind is bool:
+            if not isinstance(value, bool):
+                raise ValueError("a valid boolean")
+            return value
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError("a valid number")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        fault = self.bounds.fault(number) if math.isfinite(number) else "a finite number"
+        if fault:
+            raise ValueError(fault)
+        return number
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+class Level:
+    """A choice on an axis. Every field is a setting, with its bounds and a default; a subclass is a frozen dataclass.
+
+    Raises:
+        ValueError: a setting is none that is allowed.
+    """
 
     name: ClassVar[str]
     formula: ClassVar[str]
@@ -27,11 +102,47 @@ class Level(BaseModel):
     label: ClassVar[str] = ""
     """What it is called in a sentence, where that is not its name."""
 
+    _settings: ClassVar[dict[str, Setting]] = {}
+
+    def __init_subclass__(cls) -> None:
+        about = cls.__doc__
+        dataclasses.dataclass(frozen=True)(cls)
+        cls.__doc__ = about  # where there is none, a dataclass has its signature
+        cls._settings = {field.name: _setting(field) for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        for name, setting in self.settings().items():
+            found = getattr(self, name)
+            try:
+                object.__setattr__(self, name, setting.checked(found))
+            except ValueError as error:
+                shown = repr(found) if isinstance(found, str) else _written(found)
+                raise ValueError(f"{name} = {shown}; it should be {error}") from None
+
+    @classmethod
+    def settings(cls) -> dict[str, Setting]:
+        """Return what may be set, by name."""
+        return cls._settings
+
+    def values(self) -> dict[str, Any]:
+        """Return what is set, by name."""
+        return {name: getattr(self, name) for name in self.settings()}
+
     def __str__(self) -> str:
         """Return the canonical spelling: the name and, in brackets, the settings that are not the default."""
-        fields = type(self).model_fields
-        departing = [f"{key}={_written(value)}" for key, value in self if value != fields[key].default]
+        settings = self.settings()
+        departing = [
+            f"{key}={_written(value)}" for key, value in self.values().items() if value != settings[key].default
+        ]
         return f"{self.name}({', '.join(departing)})" if departing else self.name
+
+
+def _setting(field: "dataclasses.Field[Any]") -> Setting:
+    kind, *limits = get_args(field.type) if get_origin(field.type) is Annotated else (field.type,)
+    if not all(isinstance(limit, Bounds) for limit in limits):
+        raise TypeError(f"{field.name}: found {limits} beside its type; allowed: Bounds")
+    words = get_args(kind) if get_origin(kind) is Literal else ()
+    return Setting(field.default, str if words else kind, words, limits[0] if limits else Bounds(), not field.kw_only)
 
 
 def _written(value: object) -> str:
@@ -59,9 +170,9 @@ class Registry(Generic[L]):
         Raises:
             TypeError: a setting has no default.
         """
-        for setting, field in level.model_fields.items():
-            if field.is_required():
-                raise TypeError(f"{level.name}: its setting {setting!r} needs a default")
+        for name, setting in level.settings().items():
+            if setting.default is dataclasses.MISSING:
+                raise TypeError(f"{level.name}: its setting {name!r} needs a default")
         self._levels[level.name] = level
         self._parsed.clear()
         return level
@@ -116,30 +227,31 @@ class Registry(Generic[L]):
         settings = self._settings(spelling, level, found[2])
         try:
             return level(**settings)
-        except ValidationError as error:
-            raise LevelError(spelling, _fault(error, level)) from None
+        except ValueError as error:
+            raise LevelError(spelling, f"has {error}") from None
 
     def _settings(self, spelling: str, level: type[L], written: str | None) -> dict[str, Any]:
         """Return the settings that stand in the brackets."""
         if written is None or not written.strip():
             return {}
-        known = [name for name, field in level.model_fields.items() if not field.kw_only]
+        known = level.settings()
+        places = [name for name, setting in known.items() if setting.by_place]
         settings: dict[str, Any] = {}
         for place, part in enumerate(written.split(",")):
             key, equals, value = part.rpartition("=")
             if not equals:
-                if place >= len(known):
-                    raise LevelError(spelling, f"has more settings than {self._known(level)}")
-                key = known[place]
+                if place >= len(places):
+                    names = ", ".join(known) or ", which is none"
+                    raise LevelError(spelling, f"has more settings than {level.name} has{': ' if known else ''}{names}")
+                key = places[place]
             key = key.strip()
+            if key not in known:
+                near = did_you_mean(key, known) if known else f"; {level.name} has none"
+                raise LevelError(spelling, f"has no setting {key!r}{near}")
             if key in settings:
                 raise LevelError(spelling, f"sets {key!r} more than once")
             settings[key] = _value(value.strip())
         return settings
-
-    def _known(self, level: type[L]) -> str:
-        known = ", ".join(level.model_fields)
-        return f"{level.name} has: {known}" if known else f"{level.name} has, which is none"
 
 
 def _value(word: str) -> bool | float | str:
@@ -151,17 +263,3 @@ def _value(word: str) -> bool | float | str:
         except ValueError:
             continue
     return word
-
-
-def _fault(error: ValidationError, level: type[Level]) -> str:
-    """Return the first thing that is wrong with a level's settings."""
-    details = error.errors()[0]
-    if details["type"] == "extra_forbidden":
-        setting = str(details["loc"][0])
-        known = level.model_fields
-        return f"has no setting {setting!r}{did_you_mean(setting, known) if known else f'; {level.name} has none'}"
-    words = details["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    if not details["loc"]:
-        return f"has {words}"
-    found = details["input"]
-    return f"has {details['loc'][0]} = {repr(found) if isinstance(found, str) else _written(found)}; {words}"

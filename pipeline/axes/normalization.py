@@ -1,15 +1,13 @@
 """Normalization of a network's signals between its layers."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
-
-from pipeline.axes.level import Level, Registry
+from .level import Level, Positive, Registry, Share
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from pipeline.networks.context import LayerContext
+    from ..networks.context import LayerContext
 
 Placement = Literal["none", "before", "after"]
 
@@ -56,8 +54,8 @@ class _BatchNorm(Normalization):
     formula, source = "γ·(z - mean) / sqrt(variance + eps) + β, over the batch", "Ioffe & Szegedy 2015, algorithm 1"
     theory = "Yang et al. 2019"
     of_batch = True
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    eps: Annotated[float, Field(gt=0)] = 0.001
+    momentum: Share = 0.9
+    eps: Positive = 0.001
     affine: bool = True
     """Whether γ and β are learned; else they stay at 1 and 0."""
     input: bool = True
@@ -94,7 +92,7 @@ class LayerNorm(Normalization):
     name, placement, label = "layer_norm", "before", "layer norm"
     theory = "each layer's variance set to 1; as Yang et al. 2019 for a wide layer"
     formula, source = "γ·(z - mean) / sqrt(variance + eps) + β, over the units", "Ba et al. 2016, eq. 4"
-    eps: Annotated[float, Field(gt=0)] = 0.001
+    eps: Positive = 0.001
 
     def build(self, context: "LayerContext") -> "nn.Module":
         return context.layer_norm(self.eps)

@@ -1,17 +1,12 @@
 """Optimizers, each network with its own learning rate. Constants and formulas are Keras's; PyTorch's are named."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from pydantic import Field
-
-from pipeline.axes.level import Level, Registry
+from .level import Level, NotNegative, Positive, Registry, Share
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
 
 
 class Step(NamedTuple):
@@ -51,7 +46,7 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     name, formula, source = "momentum", "v = momentum·v - rate·g; w += v", "Polyak 1964"
     moments = ("velocity",)
-    momentum: Decay = 0.9
+    momentum: Share = 0.9
 
     def update(self, weight: "Tensor", gradient: "Tensor", state: "dict[str, Tensor]", step: Step) -> None:
         weight.add_(state["velocity"].mul_(self.momentum).addcmul_(gradient, step.down))
@@ -62,7 +57,7 @@ class Nesterov(Optimizer):
     name, formula = "nesterov", "v = momentum·v - rate·g; w += momentum·v - rate·g"
     source = "Nesterov 1983; Sutskever et al. 2013, eqs. 3 and 4"
     moments = ("velocity",)
-    momentum: Decay = 0.9
+    momentum: Share = 0.9
 
     def update(self, weight: "Tensor", gradient: "Tensor", state: "dict[str, Tensor]", step: Step) -> None:
         velocity = state["velocity"].mul_(self.momentum).addcmul_(gradient, step.down)
@@ -76,7 +71,7 @@ class RMSprop(Optimizer):
     name, formula = "rmsprop", "s = rho·s + (1 - rho)·g²; w -= rate·g / sqrt(s + eps)"
     source = "Tieleman & Hinton 2012, lecture 6.5"
     moments = ("square",)
-    rho: Decay = 0.9
+    rho: Share = 0.9
     eps: Positive = 1e-7
 
     def update(self, weight: "Tensor", gradient: "Tensor", state: "dict[str, Tensor]", step: Step) -> None:
@@ -87,8 +82,8 @@ class RMSprop(Optimizer):
 class _Adam(Optimizer):
     source = "Kingma & Ba 2015, algorithm 1, with the rate of section 2's end"
     moments = ("mean", "square")
-    beta_1: Decay = 0.9
-    beta_2: Decay = 0.999
+    beta_1: Share = 0.9
+    beta_2: Share = 0.999
     eps: Positive = 1e-7
 
     def update(self, weight: "Tensor", gradient: "Tensor", state: "dict[str, Tensor]", step: Step) -> None:
@@ -119,7 +114,7 @@ class AdamW(_Adam):
 
     name, formula = "adamw", "w -= rate·weight_decay·w, then Adam's update"
     source = "Loshchilov & Hutter 2019, algorithm 2"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.004
+    weight_decay: NotNegative = 0.004
 
     def update(self, weight: "Tensor", gradient: "Tensor", state: "dict[str, Tensor]", step: Step) -> None:
         weight.addcmul_(weight, step.down, value=self.weight_decay)

@@ -5,22 +5,21 @@ Penalties enter the gradient, not the losses in the tables, which are the cross-
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from pydantic import Field
 
-from pipeline.axes.activations import SELU_ALPHA, SELU_SCALE, Array
-from pipeline.axes.level import Level, Registry
+from .activations import SELU_ALPHA, SELU_SCALE
+from .level import Level, NotNegative, Positive, Registry, Share
+from .special import Array
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from pipeline.networks.context import LayerContext
+    from ..networks.context import LayerContext
 
 NOTHING_YET = "none needed: it changes nothing before the first step"
 SELU_LIMIT = -SELU_ALPHA * SELU_SCALE
-Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Regularizer(Level):
@@ -70,7 +69,7 @@ class Dropout(Regularizer):
     name, formula = "dropout", "while training each output is 0 with probability rate, else a / (1 - rate)"
     source, theory = "Srivastava et al. 2014, section 4", "Schoenholz et al. 2017, section 5"
     drops = True
-    rate: Rate = 0.5
+    rate: Share = 0.5
 
     def build(self, context: "LayerContext") -> "nn.Module":
         return context.dropout(self.rate)
@@ -87,7 +86,7 @@ class AlphaDropout(Regularizer):
     name, drops, label = "alpha_dropout", True, "alpha dropout"
     formula = "while training each output is SELU's limit -1.7581 with probability rate; then scaled and shifted"
     source, theory = "Klambauer et al. 2017, section 3", "as Schoenholz et al. 2017, section 5"
-    rate: Rate = 0.5
+    rate: Share = 0.5
 
     @property
     def scale_and_shift(self) -> tuple[float, float]:
@@ -111,7 +110,7 @@ class AlphaDropout(Regularizer):
 class L1(Regularizer):
     theory = NOTHING_YET
     name, formula, source = "l1", "loss + strength·Σ|w|", "Tibshirani 1996"
-    strength: Annotated[float, Field(ge=0)] = 0.01
+    strength: NotNegative = 0.01
 
     def penalize(self, weight: "Tensor", gradient: "Tensor") -> None:
         gradient.add_(weight.sign(), alpha=self.strength)
@@ -123,7 +122,7 @@ class L2(Regularizer):
 
     theory = NOTHING_YET
     name, formula, source = "l2", "loss + strength·Σw²", "Hoerl & Kennard 1970; Krogh & Hertz 1992"
-    strength: Annotated[float, Field(ge=0)] = 0.01
+    strength: NotNegative = 0.01
 
     def penalize(self, weight: "Tensor", gradient: "Tensor") -> None:
         gradient.add_(weight, alpha=2 * self.strength)
@@ -135,7 +134,7 @@ class MaxNorm(Regularizer):
     name, formula = "max_norm", "after each update w·min(1, limit / |w|), of each unit's incoming weights"
     source = "Srebro & Shraibman 2005; Srivastava et al. 2014, section 5.1"
     label = "max norm"
-    limit: Annotated[float, Field(gt=0)] = 2.0
+    limit: Positive = 2.0
 
     def constrain(self, weight: "Tensor", sqrt: "Callable[[Tensor], Tensor]") -> None:
         norm = sqrt((weight * weight).sum(1, keepdim=True))

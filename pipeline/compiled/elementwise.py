@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.compiled.native import copy, exp, fma, inner, log, tanh
-from pipeline.networks.elementwise import ERF
+from ..networks.elementwise import ERF
+from .native import copy, exp, fma, inner, log, tanh
 
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 THREE, SIX = np.float32(3), np.float32(6)

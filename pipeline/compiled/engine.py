@@ -9,16 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.axes import clipping, optimizers, regularizers
-from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.axes.initializers import INITIALIZERS
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.compiled import epoch, rules
-from pipeline.compiled.cache import Locator
-from pipeline.compiled.machine import BLOCK_ROWS, BLOCK_SIZE, Memory
-from pipeline.compiled.native import AVAILABLE, is_compiled
-from pipeline.compiled.program import (
+from ..axes import clipping, optimizers, regularizers
+from ..axes.activations import ACTIVATIONS
+from ..axes.architectures import ARCHITECTURES
+from ..axes.initializers import INITIALIZERS
+from ..axes.normalization import NORMALIZATIONS
+from ..networks.build import build_networks
+from ..networks.parts import StackedPart
+from ..networks.stack import Design, StackedNetwork
+from . import epoch, rules
+from .cache import Locator
+from .machine import BLOCK_ROWS, BLOCK_SIZE, Memory
+from .native import AVAILABLE, is_compiled
+from .program import (
     NotCompilableError,
     Program,
     batch_norms,
@@ -27,9 +30,6 @@ from pipeline.compiled.program import (
     record,
     starts,
 )
-from pipeline.networks.build import build_networks
-from pipeline.networks.parts import StackedPart
-from pipeline.networks.stack import Design, StackedNetwork
 
 Numbers = NDArray[np.float32]
 

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.compiled import layers
-from pipeline.compiled.elementwise import ONE, ZERO, at_least, at_most
-from pipeline.compiled.machine import Memory, backward, forward
-from pipeline.compiled.native import copy, entry, fill, inner, matrix, vector
-from pipeline.compiled.rules import MAX_NORM, One, Rules, penalize, update
-from pipeline.compiled.sums import column_sums, norm, tree_sum
+from . import layers
+from .elementwise import ONE, ZERO, at_least, at_most
+from .machine import Memory, backward, forward
+from .native import copy, entry, fill, inner, matrix, vector
+from .rules import MAX_NORM, One, Rules, penalize, update
+from .sums import column_sums, norm, tree_sum
 
 NO_CLIPPING, BY_VALUE, BY_NORM, BY_GLOBAL_NORM = range(4)
 MAX_NORM_EPS = np.float32(1e-7)

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.compiled.native import copy, exp, fma, inner, log
-from pipeline.compiled.sums import column_sums, tree_sum
+from .native import copy, exp, fma, inner, log
+from .sums import column_sums, tree_sum
 
 ZERO, ONE = np.float32(0), np.float32(1)
 MASK = np.uint32(0xFFFFFFFF)

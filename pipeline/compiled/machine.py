@@ -6,9 +6,9 @@ between the steps, and a network's bits cannot depend on its neighbours, since e
 
 from typing import Any, NamedTuple
 
-from pipeline.compiled import elementwise as f
-from pipeline.compiled import layers
-from pipeline.compiled.native import (
+from . import elementwise as f
+from . import layers
+from .native import (
     add,
     copy,
     fma,
@@ -19,9 +19,9 @@ from pipeline.compiled.native import (
     outer_product,
     vector,
 )
-from pipeline.compiled.program import Kind
-from pipeline.compiled.rules import One, Rules, penalize, update
-from pipeline.compiled.sums import column_sums, logit_sums
+from .program import Kind
+from .rules import One, Rules, penalize, update
+from .sums import column_sums, logit_sums
 
 DENSE, ADD, JOIN, BATCH_NORM, LAYER_NORM, DROPOUT, ALPHA_DROPOUT = (int(kind) for kind in list(Kind)[:7])
 SIGMOID, TANH, RELU, LEAKY_RELU, RRELU, PRELU, ELU, SWISH, MISH, SOFTPLUS, HARD_SIGMOID, GELU = (

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-LOCATOR = "pipeline.compiled.cache.Locator"
+LOCATOR = f"{__package__}.cache.Locator"
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 SGEMM = {"scipy_cblas_sgemm64_": types.int64, "cblas_sgemm64_": types.int64, "cblas_sgemm": types.int32}
 """Names of the matrix product in NumPy's OpenBLAS, and the type of its sizes."""

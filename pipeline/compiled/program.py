@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.axes.activations import SELU_ALPHA, SELU_SCALE
-from pipeline.networks import elementwise
-from pipeline.networks.activations import Elementwise, StackedPReLU, StackedRReLU
-from pipeline.networks.dropout import StackedAlphaDropout, StackedDropout
-from pipeline.networks.feedforward import FeedForward
-from pipeline.networks.linear import StackedLinear
-from pipeline.networks.normalization import StackedBatchNorm, StackedLayerNorm
-from pipeline.networks.stack import StackedNetwork
+from ..axes.activations import SELU_ALPHA, SELU_SCALE
+from ..networks import elementwise
+from ..networks.activations import Elementwise, StackedPReLU, StackedRReLU
+from ..networks.dropout import StackedAlphaDropout, StackedDropout
+from ..networks.feedforward import FeedForward
+from ..networks.linear import StackedLinear
+from ..networks.normalization import StackedBatchNorm, StackedLayerNorm
+from ..networks.stack import StackedNetwork
 
 
 class Kind(IntEnum):

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.compiled.native import fma, inner, vector
+from .native import fma, inner, vector
 
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = range(6)
 NO_PENALTY, L1, L2, MAX_NORM = range(4)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.compiled.native import add, copy, fill, fma, inner, vector
+from .native import add, copy, fill, fma, inner, vector
 
 LANES = 8
 """Numbers in a vector of AVX2."""

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from pipeline.compute.cpu import disable_malloc_trim
-from pipeline.compute.rounding import everywhere
-from pipeline.compute.workers import Notify
-from pipeline.errors import ParamsError, ResourceError
+from ..errors import ParamsError, ResourceError
+from .cpu import disable_malloc_trim
+from .rounding import everywhere
+from .workers import Notify
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from pipeline.compute.workers import cores
+from .workers import cores
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """glibc's names for ``mallopt``'s parameters (malloc.h)."""

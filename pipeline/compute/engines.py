@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from pipeline.compute.workers import Notify, run_all, worker_count
-from pipeline.config.schema import Compute
+from ..config.schema import Compute
+from .workers import Notify, run_all, worker_count
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,7 +61,7 @@ def engine_of(compute: Compute, slots: int) -> Engine:
         ResourceError: the cluster cannot be reached, or has nothing of what a task asks for.
     """
     if compute.engine == "ray":
-        from pipeline.compute.cluster import Cluster  # Ray is an extra
+        from .cluster import Cluster  # Ray is an extra
 
         return Cluster(compute.num_cpus, compute.num_gpus, worker_count(compute.workers))
     return Local(slots)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import joblib
 import torch
 
-from pipeline.errors import ResourceError
+from ..errors import ResourceError
 
 SECONDS_BETWEEN_LOOKS = 0.2
 AHEAD = 1

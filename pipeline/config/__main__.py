@@ -2,10 +2,10 @@
 
 import sys
 
-from pipeline.config.load import load_params
-from pipeline.console import speak_plainly
-from pipeline.errors import ParamsError
-from pipeline.grid import TUNED
+from ..console import speak_plainly
+from ..errors import ParamsError
+from ..grid import TUNED
+from .load import load_params
 
 
 def main() -> int:

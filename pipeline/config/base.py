@@ -5,12 +5,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from pipeline.axes.level import Registry
-from pipeline.errors import LevelError
-from pipeline.grid import layers_of, spell_widths
-
-MOST_LAYERS, WIDEST, MOST_WEIGHTS = 10_000, 1_000_000, 10**10
-"""Of a network's hidden layers. What is larger is a slip of the finger: it would not fit into any machine's memory."""
+from ..axes.level import Registry
+from ..errors import LevelError
+from ..grid import MOST_LAYERS, MOST_WEIGHTS, WIDEST, layers_of, spell_widths
 
 
 def fault(words: str, kind: Literal["says_it_all", "names_the_value", "study"] = "says_it_all") -> PydanticCustomError:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.config.base import Frozen, fault
+from .base import Frozen, fault
 
 TABLES = PurePosixPath("data/tables")
 Scaling = Literal["unit", "standardize"]

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from pipeline.config.messages import faults_of
-from pipeline.config.schema import Params
-from pipeline.config.study import Study
-from pipeline.errors import ParamsError
+from ..errors import ParamsError
+from .messages import faults_of
+from .schema import Params
+from .study import Study
 
 PARAMS_FILE = Path("params.yaml")
 STUDY_FILE = "study.json"

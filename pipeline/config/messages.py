@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.errors import SHOWN, did_you_mean
+from ..errors import SHOWN, did_you_mean
 
 # Where pydantic puts the branch it took of a union into an error's path: after which key, which words.
 UNIONS: dict[int | str | None, set[int | str]] = {

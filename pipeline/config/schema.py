@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.config.base import MOST_LAYERS, MOST_WEIGHTS, Frozen, Values, fault
-from pipeline.config.data import CLASSES
-from pipeline.config.study import Looks, Study
-from pipeline.config.transfer import Transfer
-from pipeline.errors import ParamsError, did_you_mean
+from ..errors import ParamsError, did_you_mean
+from ..grid import MOST_LAYERS, MOST_WEIGHTS
+from .base import Frozen, Values, fault
+from .data import CLASSES
+from .study import Looks, Study
+from .transfer import Transfer
 
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
 Reproducible = Literal["portable", "machine"]
@@ -57,7 +58,7 @@ class Compute(Frozen):
 
 
 class Verdicts(Frozen):
-    """Where a network stops being healthy; see `pipeline.training.verdicts`."""
+    """Where a network stops being healthy; see `pipeline.verdicts`."""
 
     dead: Annotated[float, Field(gt=0, le=1)]
     saturated: Annotated[float, Field(gt=0, le=1)]

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.architectures import ARCHITECTURES, Architecture
-from pipeline.axes.clipping import CLIPPINGS
-from pipeline.axes.initializers import INITIALIZERS
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.axes.optimizers import OPTIMIZERS
-from pipeline.axes.regularizers import REGULARIZERS
-from pipeline.config.base import Frozen, Hidden, HiddenLevel, Values, fault, level_of, some_once
-from pipeline.config.data import Data, steps_of
-from pipeline.grid import AXES, AXIS, TUNED, Cell, Network, spell_widths, widths_of
+from ..axes.activations import ACTIVATIONS
+from ..axes.architectures import ARCHITECTURES, Architecture
+from ..axes.clipping import CLIPPINGS
+from ..axes.initializers import INITIALIZERS
+from ..axes.normalization import NORMALIZATIONS
+from ..axes.optimizers import OPTIMIZERS
+from ..axes.regularizers import REGULARIZERS
+from ..grid import AXES, AXIS, TUNED, Cell, Network, spell_widths, widths_of
+from .base import Frozen, Hidden, HiddenLevel, Values, fault, level_of, some_once
+from .data import Data, steps_of
 
 MOST_NETWORKS = 1_000_000
 """Of a block of a grid."""

@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.config.base import Frozen, Hidden, Values, fault
-from pipeline.config.study import (
+from ..errors import did_you_mean
+from ..grid import spell_widths, widths_of
+from .base import Frozen, Hidden, Values, fault
+from .study import (
     Activation,
     Initializer,
     LearningRate,
@@ -16,8 +18,6 @@ from pipeline.config.study import (
     Training,
     more_seeds,
 )
-from pipeline.errors import did_you_mean
-from pipeline.grid import spell_widths, widths_of
 
 
 def _layers_or_all(layers: int | str) -> int | str:

@@ -13,10 +13,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
-from pipeline.config.data import OfficialSplit, Scaling, StratifiedSplit
-from pipeline.data.samples import ClassType
-from pipeline.data.scaling import Scaler, fit_scaler
-from pipeline.errors import DataError
+from ..config.data import OfficialSplit, Scaling, StratifiedSplit
+from ..errors import DataError
+from .samples import ClassType
+from .scaling import Scaler, fit_scaler
 
 ARRAYS_FILE = "arrays.safetensors"
 CARD_FILE = "card.json"

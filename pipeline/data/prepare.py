@@ -5,11 +5,11 @@ import sys
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from pipeline.config.data import AnyData, OfficialSplit, StratifiedSplit
-from pipeline.data.dataset import PARTS, Card, Dataset, Indices, Split, count, seal
-from pipeline.data.samples import Samples
-from pipeline.data.sources import read
-from pipeline.errors import DataError
+from ..config.data import AnyData, OfficialSplit, StratifiedSplit
+from ..errors import DataError
+from .dataset import PARTS, Card, Dataset, Indices, Split, count, seal
+from .samples import Samples
+from .sources import read
 
 
 def prepare(data: AnyData) -> Dataset:

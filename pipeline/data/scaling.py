@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from pipeline.config.data import Scaling
+from ..config.data import Scaling
 
 
 class Scaler(BaseModel):

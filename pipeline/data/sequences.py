@@ -6,8 +6,8 @@ Every number is drawn as a uniform one, which comes out the same on every proces
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.data import SequenceData
-from pipeline.data.samples import Samples
+from ..config.data import SequenceData
+from .samples import Samples
 
 NOISE = 0.5
 """Of recall: each feature of a step after the first is U(-NOISE, NOISE)."""

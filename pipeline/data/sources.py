@@ -11,7 +11,7 @@ import pooch
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
-from pipeline.config.data import (
+from ..config.data import (
     DIGITS_CLASSES,
     FASHION_MNIST_CLASSES,
     AnyData,
@@ -23,11 +23,11 @@ from pipeline.config.data import (
     TableData,
     TeacherData,
 )
-from pipeline.data.samples import Samples
-from pipeline.data.sequences import read_sequences
-from pipeline.data.synthetic import read_parity, read_spirals, read_teacher
-from pipeline.data.tables import read_table
-from pipeline.errors import DataError
+from ..errors import DataError
+from .samples import Samples
+from .sequences import read_sequences
+from .synthetic import read_parity, read_spirals, read_teacher
+from .tables import read_table
 
 FASHION_MNIST_DIR = "FASHION_MNIST_DIR"
 FASHION_MNIST_URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"

@@ -6,8 +6,8 @@ Every number is drawn as a uniform one, and computed so that it comes out the sa
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.data import ParityData, SpiralsData, TeacherData
-from pipeline.data.samples import Samples
+from ..config.data import ParityData, SpiralsData, TeacherData
+from .samples import Samples
 
 FINEST = 2.0**-10
 """Numbers of the teacher are multiples of it: its products and sums have no rounding, in whichever order."""

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pandas.api import types
 from pyarrow import csv as arrow_csv
 
-from pipeline.config.data import SEPARATORS, TableData
-from pipeline.data.samples import ClassType, Samples
-from pipeline.errors import DataError, did_you_mean
+from ..config.data import SEPARATORS, TableData
+from ..errors import DataError, did_you_mean
+from .samples import ClassType, Samples
 
 LARGEST_BLOCK = 2**31 - 1
 """Bytes of a CSV that Arrow looks at before it settles the columns' types; it takes no more."""

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.experiments.names import PROPAGATION_SETTING
-from pipeline.theory.predict import Prediction, trainable_depth
+from ..experiments.names import PROPAGATION_SETTING
+from ..theory.predict import Prediction, trainable_depth
 
 QUANTITIES = ("signal", "gradient")
 ERROR_RATE = 0.05

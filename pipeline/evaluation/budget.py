@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.cells import SETTING, select_learning_rate
-from pipeline.grid import AXES
+from ..grid import AXES
+from .cells import SETTING, select_learning_rate
 
 LAST = 3
 """Epochs over which a learning curve is asked whether it still rises."""

@@ -5,11 +5,11 @@ from typing import Literal
 
 import pandas as pd
 
-from pipeline.data import Card
-from pipeline.evaluation.estimates import Estimate
-from pipeline.evaluation.names import health_name
-from pipeline.evaluation.tested import Tested
-from pipeline.grid import AXES, AXIS
+from ..data import Card
+from ..grid import AXES, AXIS
+from .estimates import Estimate
+from .names import health_name
+from .tested import Tested
 
 SCORES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
 BOUNDED = {"val_accuracy": "validation", "test_accuracy": "test"}

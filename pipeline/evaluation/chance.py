@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.data import Card
-from pipeline.evaluation.tested import overlap, unpacked
-from pipeline.grid import AXES, Cell
+from ..data import Card
+from ..grid import AXES, Cell
+from .tested import overlap, unpacked
 
 
 class Chance(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from pipeline.evaluation.statistics import Interval, Scores
+from .statistics import Interval, Scores
 
 FEWEST = 5
 """Datasets of which a spread can be told; fewer are averaged, and what is found holds for them alone."""

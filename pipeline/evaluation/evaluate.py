@@ -6,18 +6,18 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.config import Params
-from pipeline.data import Dataset
-from pipeline.evaluation.budget import Budget, budget
-from pipeline.evaluation.cells import chance_limit, summarize_cells
-from pipeline.evaluation.chance import chance
-from pipeline.evaluation.files import Evaluation
-from pipeline.evaluation.levels import summarize_levels
-from pipeline.evaluation.recommend import most_robust, recommend, simplest
-from pipeline.evaluation.tested import tested
-from pipeline.grid import AXES, Cell
-from pipeline.training.results import Results
-from pipeline.training.verdicts import VERDICTS
+from ..config import Params
+from ..data import Dataset
+from ..grid import AXES, Cell
+from ..training.results import Results
+from ..verdicts import VERDICTS
+from .budget import Budget, budget
+from .cells import chance_limit, summarize_cells
+from .chance import chance
+from .files import Evaluation
+from .levels import summarize_levels
+from .recommend import most_robust, recommend, simplest
+from .tested import tested
 
 
 def evaluate(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pipeline.strict_json import save_json
+from ..strict_json import save_json
 
 CELLS_FILE = "cells.parquet"
 LEVELS_FILE = "levels.parquet"

@@ -14,12 +14,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Params, Study
-from pipeline.errors import DataError
-from pipeline.evaluation.statistics import holm, t_test_p
-from pipeline.grid import AXES, cell_name
-from pipeline.strict_json import save_json
-from pipeline.training.names import KEY
+from ..config import Params, Study
+from ..errors import DataError
+from ..grid import AXES, cell_name
+from ..strict_json import save_json
+from ..training.names import KEY
+from .statistics import holm, t_test_p
 
 GOLDEN = Path("golden")
 FULL_LEDGER = GOLDEN / "ledger.json"

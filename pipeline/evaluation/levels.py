@@ -6,8 +6,9 @@ from typing import NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.cells import SETTING, View, bounds, factors, select_learning_rate
-from pipeline.evaluation.statistics import (
+from ..grid import AXES, spell
+from .cells import SETTING, View, bounds, factors, select_learning_rate
+from .statistics import (
     Ranking,
     Scores,
     epochs_to,
@@ -18,8 +19,7 @@ from pipeline.evaluation.statistics import (
     seed_correlation,
     share_interval,
 )
-from pipeline.evaluation.tested import Tested
-from pipeline.grid import AXES, spell
+from .tested import Tested
 
 THRESHOLD = 0.9
 """Of the best setting's mean validation accuracy: epochs are counted until a network reaches it."""

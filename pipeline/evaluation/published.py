@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 from scipy import stats
 
-from pipeline.config import Study, Transfer
-from pipeline.data import Card
-from pipeline.errors import DataError
-from pipeline.evaluation.statistics import Interval, Scores, further_run_interval
-from pipeline.experiments.names import TRANSFER_SETTING
-from pipeline.grid import AXES, AXIS, setting_name
+from ..config import Study, Transfer
+from ..data import Card
+from ..errors import DataError
+from ..experiments.names import TRANSFER_SETTING
+from ..grid import AXES, AXIS, setting_name
+from .statistics import Interval, Scores, further_run_interval
 
 PUBLISHED_FILE = Path(__file__).parent / "published.yaml"
 COLUMNS = ["name", "source", "score", "published", "others", "runs", "mean", "low", "high", "inside"]

@@ -5,12 +5,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.initializers import INITIALIZERS
-from pipeline.evaluation.cells import SETTING, select_learning_rate
-from pipeline.evaluation.statistics import Scores, holm
-from pipeline.evaluation.tested import Tested
-from pipeline.grid import AXES, AXIS, Cell
+from ..axes.activations import ACTIVATIONS
+from ..axes.initializers import INITIALIZERS
+from ..grid import AXES, AXIS, Cell
+from .cells import SETTING, select_learning_rate
+from .statistics import Scores, holm
+from .tested import Tested
 
 Standing = Literal["equivalent", "different", "open"]
 """Of a setting beside the best: whether the difference on the test part is shown to lie within the margin; else,

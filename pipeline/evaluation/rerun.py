@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.config import Params
-from pipeline.data import Dataset
-from pipeline.evaluation.claims.evidence import Evidence, Probes, StudyTables, samples_tested
-from pipeline.experiments.transfer.run import run_transfer
-from pipeline.training.store import NetworkStore
-from pipeline.training.study import train_networks
+from ..config import Params
+from ..data import Dataset
+from ..experiments.transfer.run import run_transfer
+from ..training.store import NetworkStore
+from ..training.study import train_networks
+from .claims.evidence import Evidence, Probes, StudyTables, samples_tested
 
 
 def gather(params: Params, dataset_of: Callable[[str], Dataset], probes: Probes | None) -> Evidence:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.config.data import StratifiedSplit
-from pipeline.data import Card, Dataset
-from pipeline.evaluation.estimates import Estimate, of_samples
-from pipeline.evaluation.statistics import Scores
-from pipeline.training.names import KEY
+from ..config.data import StratifiedSplit
+from ..data import Card, Dataset
+from ..training.names import KEY
+from .estimates import Estimate, of_samples
+from .statistics import Scores
 
 Rows = NDArray[np.integer]
 """Networks, by their rows in a table of hits."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data import Card
-from pipeline.evaluation.estimates import of_samples
-from pipeline.evaluation.tested import on_samples, overlap
+from ..data import Card
+from .estimates import of_samples
+from .tested import on_samples, overlap
 
 SETTING = ["experiment", "labels", "reused", "unfrozen"]
 

@@ -18,29 +18,29 @@ from safetensors.torch import load, save
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from torch import nn
 
-from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.axes.initializers import INITIALIZERS
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.axes.regularizers import REGULARIZERS
-from pipeline.config import Params, Study
-from pipeline.data import Card, Dataset
-from pipeline.data.scaling import Scaler
-from pipeline.errors import DataError
-from pipeline.experiments.model_card import CARD_FILE, model_card
-from pipeline.experiments.names import ABOUT_FILE
-from pipeline.experiments.onnx_model import to_onnx
-from pipeline.experiments.references import reference_scores
-from pipeline.grid import AXES, Cell, Network, cell_name, widths_of
-from pipeline.networks import Design, build_networks
-from pipeline.strict_json import save_json
-from pipeline.training.devices import device_name
-from pipeline.training.names import KEY
-from pipeline.training.outcome import outcomes
-from pipeline.training.recipe import resolve
-from pipeline.training.results import rows_of, tabulate
-from pipeline.training.schedule import Schedule
-from pipeline.training.stacks import Stack
+from ..axes.activations import ACTIVATIONS
+from ..axes.architectures import ARCHITECTURES
+from ..axes.initializers import INITIALIZERS
+from ..axes.normalization import NORMALIZATIONS
+from ..axes.regularizers import REGULARIZERS
+from ..config import Params, Study
+from ..data import Card, Dataset
+from ..data.scaling import Scaler
+from ..errors import DataError
+from ..grid import AXES, Cell, Network, cell_name, widths_of
+from ..networks import Design, build_networks
+from ..strict_json import save_json
+from ..training.devices import device_name
+from ..training.names import KEY
+from ..training.outcome import outcomes
+from ..training.recipe import resolve
+from ..training.results import rows_of, tabulate
+from ..training.schedule import Schedule
+from ..training.stacks import Stack
+from .model_card import CARD_FILE, model_card
+from .names import ABOUT_FILE
+from .onnx_model import to_onnx
+from .references import reference_scores
 
 WEIGHTS_FILE = "weights.safetensors"
 NETWORK_FILE = "network.json"

@@ -5,9 +5,9 @@ After Mitchell et al. 2019, "Model cards for model reporting", section 4.
 
 from typing import Any
 
-from pipeline.config import Study
-from pipeline.data import Card
-from pipeline.grid import Network, cell_name, widths_of
+from ..config import Study
+from ..data import Card
+from ..grid import Network, cell_name, widths_of
 
 CARD_FILE = "README.md"
 """The card, in the champion's folder."""

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.data.scaling import Scaler
+from ..data.scaling import Scaler
 
 
 class FromRawFeatures(nn.Module):

@@ -12,23 +12,23 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.axes.clipping import CLIPPINGS
-from pipeline.axes.initializers import INITIALIZERS
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.axes.optimizers import SGD
-from pipeline.axes.regularizers import NoRegularizer
-from pipeline.compute.cpu import cap_threads_for_determinism
-from pipeline.compute.kernels import log_, matmul, sqrt_
-from pipeline.networks import Design, StackedNetwork, build_networks
-from pipeline.networks.context import LayerContext
-from pipeline.networks.observe import observe
-from pipeline.networks.scores import cross_entropy
-from pipeline.networks.sums import tree_sum
-from pipeline.theory.functions import function_of
-from pipeline.training.clipping import clip_gradients
-from pipeline.training.optimizer import StackedOptimizer
+from ..axes.activations import ACTIVATIONS
+from ..axes.architectures import ARCHITECTURES
+from ..axes.clipping import CLIPPINGS
+from ..axes.initializers import INITIALIZERS
+from ..axes.normalization import NORMALIZATIONS
+from ..axes.optimizers import SGD
+from ..axes.regularizers import NoRegularizer
+from ..compute.cpu import cap_threads_for_determinism
+from ..compute.kernels import log_, matmul, sqrt_
+from ..networks import Design, StackedNetwork, build_networks
+from ..networks.context import LayerContext
+from ..networks.observe import observe
+from ..networks.scores import cross_entropy
+from ..networks.sums import tree_sum
+from ..theory.functions import function_of
+from ..training.clipping import clip_gradients
+from ..training.optimizer import StackedOptimizer
 
 SEEDS = range(10)
 SHAPES = {"square": (200, 200), "narrowing": (300, 100), "widening": (100, 300)}

@@ -17,23 +17,24 @@ from rich.console import Console
 from rich.progress import track
 from scipy.special import stdtr
 
-from pipeline.axes.activations import ACTIVATIONS, Array
-from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.axes.initializers import INITIALIZERS, Initializer, Variances
-from pipeline.axes.normalization import NORMALIZATIONS, Normalization
-from pipeline.axes.regularizers import REGULARIZERS, Dropout
-from pipeline.compute.cpu import cap_threads_for_determinism, disable_malloc_trim
-from pipeline.compute.workers import run_all, worker_count
-from pipeline.config import Params, Study
-from pipeline.data import Dataset
-from pipeline.experiments.names import PROPAGATION_SETTING
-from pipeline.networks import Design, StackedNetwork, build_networks
-from pipeline.networks.observe import observe
-from pipeline.networks.sums import norms
-from pipeline.theory.fluctuations import PRECISION, Networks, deviation, draw_networks
-from pipeline.theory.functions import function_of
-from pipeline.theory.initializers import layer_variances
-from pipeline.theory.predict import Prediction, predict, predict_recurrent
+from ..axes.activations import ACTIVATIONS
+from ..axes.architectures import ARCHITECTURES
+from ..axes.initializers import INITIALIZERS, Initializer, Variances
+from ..axes.normalization import NORMALIZATIONS, Normalization
+from ..axes.regularizers import REGULARIZERS, Dropout
+from ..axes.special import Array
+from ..compute.cpu import cap_threads_for_determinism, disable_malloc_trim
+from ..compute.workers import run_all, worker_count
+from ..config import Params, Study
+from ..data import Dataset
+from ..networks import Design, StackedNetwork, build_networks
+from ..networks.observe import observe
+from ..networks.sums import norms
+from ..theory.fluctuations import PRECISION, Networks, deviation, draw_networks
+from ..theory.functions import function_of
+from ..theory.initializers import layer_variances
+from ..theory.predict import Prediction, predict, predict_recurrent
+from .names import PROPAGATION_SETTING
 
 OF_A_QUANTITY = ("", "_low", "_high", "_predicted", "_predicted_low", "_predicted_high", "_z", "_p")
 COLUMNS = [

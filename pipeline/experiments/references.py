@@ -9,8 +9,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.config.schema import Reference
-from pipeline.data import Split
+from ..config.schema import Reference
+from ..data import Split
 
 REFERENCES: dict[Reference, Callable[[], Any]] = {
     "majority": lambda: DummyClassifier(strategy="most_frequent"),

@@ -2,17 +2,17 @@
 
 import pandas as pd
 
-from pipeline.config import Params, Study
-from pipeline.config.data import StratifiedSplit
-from pipeline.data import Dataset
-from pipeline.experiments.champion import choose_champion
-from pipeline.grid import Network
-from pipeline.training.devices import device_name
-from pipeline.training.outcome import outcomes
-from pipeline.training.recipe import resolve
-from pipeline.training.results import tabulate
-from pipeline.training.schedule import Schedule
-from pipeline.training.stacks import Stack
+from ..config import Params, Study
+from ..config.data import StratifiedSplit
+from ..data import Dataset
+from ..grid import Network
+from ..training.devices import device_name
+from ..training.outcome import outcomes
+from ..training.recipe import resolve
+from ..training.results import tabulate
+from ..training.schedule import Schedule
+from ..training.stacks import Stack
+from .champion import choose_champion
 
 SPLITS = 10
 SEEDS = 2

@@ -1,6 +1,6 @@
 """Networks, many at a time: layers, the ways in which they are connected, and each as plain ``torch.nn``."""
 
-from pipeline.networks.build import build_networks
-from pipeline.networks.stack import Design, StackedNetwork
+from .build import build_networks
+from .stack import Design, StackedNetwork
 
 __all__ = ["Design", "StackedNetwork", "build_networks"]

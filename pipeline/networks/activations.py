@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.networks import elementwise
-from pipeline.networks.seeds import counter_uniform, stream_keys
+from . import elementwise
+from .seeds import counter_uniform, stream_keys
 
 
 class Elementwise(nn.Module):

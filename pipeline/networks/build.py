@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from pipeline.axes.initializers import Initializer
-from pipeline.networks.feedforward import FeedForward
-from pipeline.networks.recurrent import Recurrent
-from pipeline.networks.stack import Design, StackedNetwork
+from ..axes.initializers import Initializer
+from .feedforward import FeedForward
+from .recurrent import Recurrent
+from .stack import Design, StackedNetwork
 
 
 def build_networks(

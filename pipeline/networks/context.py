@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pipeline.axes.activations import SELU_ALPHA, SELU_SCALE
-from pipeline.networks import elementwise
-from pipeline.networks.activations import Elementwise, Formula, StackedPReLU, StackedRReLU
-from pipeline.networks.dropout import StackedAlphaDropout, StackedDropout
-from pipeline.networks.normalization import StackedBatchNorm, StackedLayerNorm
+from ..axes.activations import SELU_ALPHA, SELU_SCALE
+from . import elementwise
+from .activations import Elementwise, Formula, StackedPReLU, StackedRReLU
+from .dropout import StackedAlphaDropout, StackedDropout
+from .normalization import StackedBatchNorm, StackedLayerNorm
 
 
 @dataclass(frozen=True)

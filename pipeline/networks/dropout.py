@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.axes.activations import SELU_ALPHA, SELU_SCALE
-from pipeline.networks.seeds import counter_uniform, stream_keys
+from ..axes.activations import SELU_ALPHA, SELU_SCALE
+from .seeds import counter_uniform, stream_keys
 
 Batch = Float[Tensor, "network batch unit"]
 

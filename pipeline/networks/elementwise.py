@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.compute.kernels import exp_, log_, tanh_
+from ..compute.kernels import exp_, log_, tanh_
 
 ERF = (0.3275911, 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 """Of formula 7.1.26 in Abramowitz & Stegun 1964: p, a1 to a5."""

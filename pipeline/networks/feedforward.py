@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.axes.initializers import Initializer
-from pipeline.networks.context import LayerContext
-from pipeline.networks.initializers import StackedStart
-from pipeline.networks.linear import StackedLinear
-from pipeline.networks.plain import PlainFeedForward, PlainHidden
-from pipeline.networks.stack import Design, Keep, StackedNetwork, unstack_layers
+from ..axes.initializers import Initializer
+from .context import LayerContext
+from .initializers import StackedStart
+from .linear import StackedLinear
+from .plain import PlainFeedForward, PlainHidden
+from .stack import Design, Keep, StackedNetwork, unstack_layers
 
 AROUND = ("before", "after")
 

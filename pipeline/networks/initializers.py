@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.axes.initializers import Distribution, Initializer
-from pipeline.networks.linear import StackedLinear
-from pipeline.networks.seeds import generator
-from pipeline.networks.stack import Design
-from pipeline.theory.functions import function_of
-from pipeline.theory.initializers import weight_contexts
+from ..axes.initializers import Distribution, Initializer
+from ..theory.functions import function_of
+from ..theory.initializers import weight_contexts
+from .linear import StackedLinear
+from .seeds import generator
+from .stack import Design
 
 CUT = 2.0
 """Where `truncated_normal` ends, in standard deviations of the normal that is truncated."""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.compute.kernels import Linear
+from ..compute.kernels import Linear
 
 
 class StackedLinear(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.networks.sums import unit_sum
+from .sums import unit_sum
 
 Batch = Float[Tensor, "network batch unit"]
 PerUnit = Float[Tensor, "network 1 unit"]

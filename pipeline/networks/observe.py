@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.compute.kernels import sqrt_
-from pipeline.networks.scores import cross_entropy
-from pipeline.networks.stack import StackedNetwork
-from pipeline.networks.sums import norms, tree_sum
-from pipeline.theory.functions import Function
+from ..compute.kernels import sqrt_
+from ..theory.functions import Function
+from .scores import cross_entropy
+from .stack import StackedNetwork
+from .sums import norms, tree_sum
 
 PerLayer = Float[Tensor, "network layer"]
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.axes.initializers import Initializer
-from pipeline.networks.context import LayerContext
-from pipeline.networks.initializers import StackedStart
-from pipeline.networks.plain import PlainRecurrent
-from pipeline.networks.stack import Design, Keep, StackedNetwork, unstack_layers
+from ..axes.initializers import Initializer
+from .context import LayerContext
+from .initializers import StackedStart
+from .plain import PlainRecurrent
+from .stack import Design, Keep, StackedNetwork, unstack_layers
 
 
 class Recurrent(StackedNetwork):

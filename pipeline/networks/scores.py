@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.compute.kernels import exp_, log_
+from ..compute.kernels import exp_, log_
 
 
 def cross_entropy(

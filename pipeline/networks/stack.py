@@ -18,12 +18,12 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.axes.activations import Activation
-from pipeline.axes.architectures import Architecture
-from pipeline.axes.initializers import Initializer
-from pipeline.axes.normalization import Normalization
-from pipeline.axes.regularizers import Regularizer
-from pipeline.networks.normalization import StackedBatchNorm
+from ..axes.activations import Activation
+from ..axes.architectures import Architecture
+from ..axes.initializers import Initializer
+from ..axes.normalization import Normalization
+from ..axes.regularizers import Regularizer
+from .normalization import StackedBatchNorm
 
 Weights = Mapping[str, NDArray[np.generic]]
 """Of one network, by name: weights and moving averages, without the dimension of the stack."""

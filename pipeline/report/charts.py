@@ -9,8 +9,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pipeline.grid import AXIS
-from pipeline.report.languages import N_
+from ..grid import AXIS
+from .languages import N_
 
 # Viridis at 0, 1/8, …, 1: perceptually even, and readable with any colour vision (Smith & van der Walt 2015).
 VIRIDIS = (

@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.ledger import ERROR_RATE, Claim, Verdict
-from pipeline.report.languages import tell, translations
-from pipeline.report.page import bounded, environment
+from ..evaluation.claims.entries import CLAIMS
+from ..evaluation.claims.ledger import ERROR_RATE, Claim, Verdict
+from .languages import tell, translations
+from .page import bounded, environment
 
 MOST_PARTS = 4
 """Of a side, that a line names."""

@@ -11,14 +11,15 @@ import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from pipeline.config import Params
-from pipeline.evaluation import agreement
-from pipeline.evaluation.claims.entries import CLAIMS
-from pipeline.evaluation.claims.ledger import ALL, CONFIDENCE, ERROR_RATE, Claim, Verdict, surprises
-from pipeline.evaluation.published import beside
-from pipeline.evaluation.recommend import most_robust, simplest
-from pipeline.grid import AXES, AXIS, setting_name
-from pipeline.report.charts import (
+from ..config import Params
+from ..evaluation import agreement
+from ..evaluation.claims.entries import CLAIMS
+from ..evaluation.claims.ledger import ALL, CONFIDENCE, ERROR_RATE, Claim, Verdict, surprises
+from ..evaluation.published import beside
+from ..evaluation.recommend import most_robust, simplest
+from ..grid import AXES, AXIS, setting_name
+from ..strict_json import dumps
+from .charts import (
     cell_charts,
     curves_chart,
     failures_chart,
@@ -30,8 +31,8 @@ from pipeline.report.charts import (
     reuse_chart,
     shade,
 )
-from pipeline.report.languages import AS_THEY_ARE, LANGUAGES, N_, tell, translations, words_of
-from pipeline.report.tables import (
+from .languages import AS_THEY_ARE, LANGUAGES, N_, tell, translations, words_of
+from .tables import (
     StudyResults,
     axis_levels,
     cell_details,
@@ -43,7 +44,6 @@ from pipeline.report.tables import (
     propagation_curves,
     transfer_sections,
 )
-from pipeline.strict_json import dumps
 
 # The library's own default snippet, which its type does not let one leave out.
 EMBED = "window.vegaEmbed = vegaEmbed;"

@@ -8,8 +8,8 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from pipeline.report.languages import translations
-from pipeline.report.page import environment
+from .languages import translations
+from .page import environment
 
 HERE, KERAS, OTHER, PUBLISHED = "a run here", "a run of Keras here", "another run of the same code", "the published run"
 LOOKS = {

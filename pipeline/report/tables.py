@@ -7,16 +7,16 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Study
-from pipeline.data import Card
-from pipeline.evaluation.agreement import QUANTITIES, trainable_depths
-from pipeline.evaluation.cells import SETTING, View, factors, fixed_rate, select_learning_rate
-from pipeline.evaluation.files import Evaluation
-from pipeline.experiments.names import PROPAGATION_SETTING
-from pipeline.grid import AXES, AXIS, cell_name, setting_name, spell
-from pipeline.training.results import Results
-from pipeline.training.tables import Rows
-from pipeline.training.verdicts import VERDICTS
+from ..config import Study
+from ..data import Card
+from ..evaluation.agreement import QUANTITIES, trainable_depths
+from ..evaluation.cells import SETTING, View, factors, fixed_rate, select_learning_rate
+from ..evaluation.files import Evaluation
+from ..experiments.names import PROPAGATION_SETTING
+from ..grid import AXES, AXIS, cell_name, setting_name, spell
+from ..training.results import Results
+from ..training.tables import Rows
+from ..verdicts import VERDICTS
 
 TOP = 5
 """Settings whose learning curves are drawn."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import vl_convert
 
-from pipeline.config import Params
-from pipeline.report.page import Ledger, contents, figures, render_markdown, render_page
-from pipeline.report.tables import (
+from ..config import Params
+from .page import Ledger, contents, figures, render_markdown, render_page
+from .tables import (
     StudyResults,
     confusion_table,
     learning_curves,

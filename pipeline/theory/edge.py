@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.errors import FunctionError
-from pipeline.theory.bisection import bisect
-from pipeline.theory.functions import Function
-from pipeline.theory.gaussian import Moments, is_constant, moments
+from ..errors import FunctionError
+from .bisection import bisect
+from .functions import Function
+from .gaussian import Moments, is_constant, moments
 
 STEEPEST = 0.99
 """Largest slope of ln V against ln q at q*. From 1 on a variance that is off, as any finite layer's is, drifts away."""

@@ -23,11 +23,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.axes.activations import Array
-from pipeline.axes.initializers import Variances
-from pipeline.theory.functions import DERIVATIVE, Function
-from pipeline.theory.gaussian import panels, table
-from pipeline.theory.predict import TRAINABLE
+from ..axes.initializers import Variances
+from ..axes.special import Array
+from .functions import DERIVATIVE, Function
+from .gaussian import panels, table
+from .predict import TRAINABLE
 
 FARTHEST = 24.0
 """Of ln q: beyond it, in either direction, a function is taken for a power of its argument."""

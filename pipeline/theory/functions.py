@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 
-from pipeline.axes.activations import ACTIVATIONS, Activation, Array, Scalar
-from pipeline.errors import FunctionError, LevelError, did_you_mean
+from ..axes.activations import ACTIVATIONS, Activation, Scalar
+from ..axes.special import Array
+from ..errors import FunctionError, LevelError, did_you_mean
 
 NODES = 20
 """Gauss-Legendre nodes in each piece."""
@@ -33,6 +34,8 @@ MOST_PIECES = 20_000
 """A sine has 3,000. What takes more is no activation, and would take all memory."""
 FLAT = 0.05
 """A unit is saturated where the slope is below this share of the steepest."""
+NOTHING_LEFT = 1e-3
+"""And where, far out, no more than this share is left."""
 
 
 class Precision(NamedTuple):
@@ -151,8 +154,8 @@ class Function:
     def unsaturated_range(self) -> tuple[float, float]:
         """Lowest and highest x at which a unit is not saturated; infinite on a side that does not saturate.
 
-        A unit is saturated where, from there on outward, the slope stays below `FLAT` of the steepest, unless it is
-        off: ReLU's units for x < 0 give 0.
+        A unit is saturated where, from there on outward, the slope stays below `FLAT` of the steepest and comes to
+        nothing (a leaky ReLU's keeps passing its share of a gradient), unless it is off: ReLU's units for x < 0 give 0.
         """
         step = 1e-3
         x: Array = np.arange(-60.0, 60.0, step)
@@ -161,10 +164,11 @@ class Function:
         low, high = -np.inf, np.inf
         steep = np.flatnonzero(slope >= FLAT * slope.max())
         first, last = steep[0], steep[-1]
+        flat, nothing = FLAT * slope.max(), NOTHING_LEFT * slope.max()
         # What goes flat gradually is not off, even where it comes to 0.
-        if first > 0 and (value[0] != 0 or slope[first + 10] < 2 * FLAT * slope.max()):
+        if first > 0 and slope[0] < nothing and (value[0] != 0 or slope[first + 10] < 2 * flat):
             low = float(x[first])
-        if last < len(slope) - 1 and (value[-1] != 0 or slope[last - 10] < 2 * FLAT * slope.max()):
+        if last < len(slope) - 1 and slope[-1] < nothing and (value[-1] != 0 or slope[last - 10] < 2 * flat):
             high = float(x[last + 1])
         return low, high
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.axes.activations import Array
-from pipeline.theory.functions import ABSCISSAE, DERIVATIVE, LARGEST, WEIGHTS, Function
+from ..axes.special import Array
+from .functions import ABSCISSAE, DERIVATIVE, LARGEST, WEIGHTS, Function
 
 WIDEST = 13.0
 """Standard deviations after which the normal's tail is left out: 1e-37 of it."""

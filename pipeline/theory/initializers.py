@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pipeline.axes.initializers import Initializer, Variances, WeightContext
-from pipeline.theory.edge import edge_of_chaos
-from pipeline.theory.functions import Function
+from ..axes.initializers import Initializer, Variances, WeightContext
+from .edge import edge_of_chaos
+from .functions import Function
 
 
 def layer_variances(

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.theory.bisection import bisect
-from pipeline.theory.functions import Function
-from pipeline.theory.gaussian import moments, product_moment
+from .bisection import bisect
+from .functions import Function
+from .gaussian import moments, product_moment
 
 LOWEST_Q, HIGHEST_Q = 1e-8, 1e8
 """Where fixed points of the variance are looked for."""

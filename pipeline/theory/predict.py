@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.axes.activations import Array
-from pipeline.axes.architectures import MLP, Architecture
-from pipeline.axes.initializers import Variances
-from pipeline.axes.normalization import NoNormalization, Normalization
-from pipeline.axes.regularizers import NoRegularizer, Regularizer
-from pipeline.theory.functions import Function
-from pipeline.theory.gaussian import table
+from ..axes.architectures import MLP, Architecture
+from ..axes.initializers import Variances
+from ..axes.normalization import NoNormalization, Normalization
+from ..axes.regularizers import NoRegularizer, Regularizer
+from ..axes.special import Array
+from .functions import Function
+from .gaussian import table
 
 PLAIN, NO_NORMALIZATION, NO_REGULARIZER = MLP(), NoNormalization(), NoRegularizer()
 

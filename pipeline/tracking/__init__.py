@@ -4,11 +4,11 @@ The tables are the truth. What is written here is keyed by a digest of what it s
 adds nothing, and what an interrupted writer left half done is written anew.
 """
 
-from pipeline.tracking.ledger import track_claims, track_report
-from pipeline.tracking.provenance import commit
-from pipeline.tracking.runs import make_experiments, tracking_uri
-from pipeline.tracking.study import Execution, track_execution
-from pipeline.tracking.transfer import track_transfer
+from .ledger import track_claims, track_report
+from .provenance import commit
+from .runs import make_experiments, tracking_uri
+from .study import Execution, track_execution
+from .transfer import track_transfer
 
 __all__ = [
     "Execution",

@@ -9,9 +9,9 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Param
 
-from pipeline.evaluation.claims.ledger import SIDES
-from pipeline.tracking.provenance import common_tags, sha256
-from pipeline.tracking.runs import KIND, finished_runs, lock, make_experiments, metrics_of, open_run
+from ..evaluation.claims.ledger import SIDES
+from .provenance import common_tags, sha256
+from .runs import KIND, finished_runs, lock, make_experiments, metrics_of, open_run
 
 CLAIMS = "claims"
 """The experiment of the ledger."""

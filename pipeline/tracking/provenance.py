@@ -11,7 +11,7 @@ from pathlib import Path
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag
 
-from pipeline.data import Card
+from ..data import Card
 
 VERSIONS = ("torch", "pytorch-lightning", "numpy", "scikit-learn", "mlflow", "dvc")
 PROJECT = Path(__file__).parent.parent

@@ -26,7 +26,7 @@ from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import event, insert
 from sqlalchemy.engine import URL, Engine, make_url
 
-from pipeline.tracking.provenance import sha256
+from .provenance import sha256
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND, WRITER = "digest", "kind", "writer"

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from mlflow.entities import Metric
 
-from pipeline.tracking.runs import metrics_of, now
-from pipeline.training.names import METRICS
+from ..training.names import METRICS
+from .runs import metrics_of, now
 
 STATISTICS = {"mean": "", "std": "_sd"}
 """Over the networks of a setting, and what stands behind a metric's name for them."""

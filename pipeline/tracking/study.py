@@ -18,15 +18,16 @@ from mlflow.types.schema import AnyType
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.config import Study
-from pipeline.data import Card
-from pipeline.evaluation.files import Evaluation
-from pipeline.evaluation.names import health_name
-from pipeline.experiments.model_card import CARD_FILE, registered_name
-from pipeline.experiments.names import ABOUT_FILE, CHAMPION_FOLDER
-from pipeline.grid import AXES, cell_name, spell_widths
-from pipeline.tracking.provenance import PROJECT, common_tags, dataset_input, sha256
-from pipeline.tracking.runs import (
+from ..config import Study
+from ..data import Card
+from ..evaluation.files import Evaluation
+from ..evaluation.names import health_name
+from ..experiments.model_card import CARD_FILE, registered_name
+from ..experiments.names import ABOUT_FILE, CHAMPION_FOLDER
+from ..grid import AXES, cell_name, spell_widths
+from ..training.results import Results
+from .provenance import PROJECT, common_tags, dataset_input, sha256
+from .runs import (
     KIND,
     PARENT,
     NewRun,
@@ -38,8 +39,7 @@ from pipeline.tracking.runs import (
     open_run,
     write_runs,
 )
-from pipeline.tracking.settings import settings
-from pipeline.training.results import Results
+from .settings import settings
 
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
 """What the champion's code imports."""

@@ -2,14 +2,14 @@
 
 from mlflow import MlflowClient
 
-from pipeline.config import Params
-from pipeline.data import Card
-from pipeline.evaluation.names import transfer_name
-from pipeline.experiments.names import TRANSFER_SETTING
-from pipeline.experiments.transfer.results import TransferResults
-from pipeline.grid import spell_widths
-from pipeline.tracking.provenance import common_tags, dataset_input, sha256
-from pipeline.tracking.runs import (
+from ..config import Params
+from ..data import Card
+from ..evaluation.names import transfer_name
+from ..experiments.names import TRANSFER_SETTING
+from ..experiments.transfer.results import TransferResults
+from ..grid import spell_widths
+from .provenance import common_tags, dataset_input, sha256
+from .runs import (
     KIND,
     PARENT,
     NewRun,
@@ -20,7 +20,7 @@ from pipeline.tracking.runs import (
     open_run,
     write_runs,
 )
-from pipeline.tracking.settings import settings
+from .settings import settings
 
 
 def track_transfer(study: str, params: Params, card: Card, device: str, results: TransferResults) -> None:

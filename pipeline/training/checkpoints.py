@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import CheckpointIO
 
-from pipeline.training.atomic import sealed, verified, write_whole
+from .atomic import sealed, verified, write_whole
 
 SECONDS_WORTH_KEEPING = 60.0
 """A stack that trains for less is trained anew."""

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.axes.clipping import Clipping
-from pipeline.compute.kernels import sqrt_
-from pipeline.networks.sums import norms, tree_sum
+from ..axes.clipping import Clipping
+from ..compute.kernels import sqrt_
+from ..networks.sums import norms, tree_sum
 
 PerNetwork = Float[Tensor, "network"]
 

@@ -4,9 +4,9 @@ import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 
-from pipeline.compute.workers import worker_count
-from pipeline.config.schema import Compute
-from pipeline.errors import ParamsError
+from ..compute.workers import worker_count
+from ..config.schema import Compute
+from ..errors import ParamsError
 
 LOSS_SCALE = 1024.0
 """In float16, whose smallest numbers would swallow gradients; Micikevicius et al. 2018, section 3.2."""

@@ -9,15 +9,15 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.compiled.engine import Engine
-from pipeline.networks import StackedNetwork
-from pipeline.networks.activations import StackedPReLU
-from pipeline.networks.observe import Observation, observe
-from pipeline.networks.parts import StackedPart
-from pipeline.networks.sums import norms, tree_sum
-from pipeline.theory.functions import Function
-from pipeline.training.names import OF_STATES, OF_STEPS
-from pipeline.training.verdicts import Record
+from ..compiled.engine import Engine
+from ..networks import StackedNetwork
+from ..networks.activations import StackedPReLU
+from ..networks.observe import Observation, observe
+from ..networks.parts import StackedPart
+from ..networks.sums import norms, tree_sum
+from ..theory.functions import Function
+from ..verdicts import Record
+from .names import OF_STATES, OF_STEPS
 
 
 class HealthRecorder:

@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pipeline.axes.clipping import CLIPPINGS
-from pipeline.axes.initializers import INITIALIZERS
-from pipeline.axes.optimizers import OPTIMIZERS
-from pipeline.compiled.engine import Engine, Learning
-from pipeline.compiled.program import NotCompilableError
-from pipeline.compute.kernels import sqrt_
-from pipeline.data import Dataset, Part, Split
-from pipeline.data.dataset import PARTS
-from pipeline.networks import build_networks
-from pipeline.networks.parts import StackedPart
-from pipeline.networks.scores import correct, cross_entropy
-from pipeline.networks.stack import Weights
-from pipeline.networks.sums import tree_sum
-from pipeline.theory.functions import function_of
-from pipeline.training.capture import CapturedStep
-from pipeline.training.clipping import clip_gradients
-from pipeline.training.devices import LOSS_SCALE
-from pipeline.training.health import HealthRecorder
-from pipeline.training.optimizer import TAKEN, StackedOptimizer
-from pipeline.training.order import Epochs
-from pipeline.training.samples import chosen_samples, noisy_labels
-from pipeline.training.stacks import Stack
-from pipeline.training.verdicts import Record
+from ..axes.clipping import CLIPPINGS
+from ..axes.initializers import INITIALIZERS
+from ..axes.optimizers import OPTIMIZERS
+from ..compiled.engine import Engine, Learning
+from ..compiled.program import NotCompilableError
+from ..compute.kernels import sqrt_
+from ..data import Dataset, Part, Split
+from ..data.dataset import PARTS
+from ..networks import build_networks
+from ..networks.parts import StackedPart
+from ..networks.scores import correct, cross_entropy
+from ..networks.stack import Weights
+from ..networks.sums import tree_sum
+from ..theory.functions import function_of
+from ..verdicts import Record
+from .capture import CapturedStep
+from .clipping import clip_gradients
+from .devices import LOSS_SCALE
+from .health import HealthRecorder
+from .optimizer import TAKEN, StackedOptimizer
+from .order import Epochs
+from .samples import chosen_samples, noisy_labels
+from .stacks import Stack
 
 SCORED_AT_A_TIME = 96
 """Samples; fewer of a recurrent network. Constants: were it to depend on the stack, so would the rounding."""

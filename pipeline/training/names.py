@@ -1,6 +1,6 @@
 """The tables' columns."""
 
-from pipeline.grid import AXES
+from ..grid import AXES
 
 KEY = [*AXES, "seed"]
 """The columns that say which network a row is about."""

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import Parameter
 
-from pipeline.axes.optimizers import Optimizer, Step
-from pipeline.compute.kernels import sqrt_
+from ..axes.optimizers import Optimizer, Step
+from ..compute.kernels import sqrt_
 
 TAKEN = "steps_taken"
 

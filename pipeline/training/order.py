@@ -8,7 +8,7 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.networks.seeds import generator
+from ..networks.seeds import generator
 
 
 class Epochs:

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.training.names import MEASURES
+from .names import MEASURES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pipeline.training.module import StackModule
+    from .module import StackModule
 
 
 class Outcome(NamedTuple):

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.compute import rounding
-from pipeline.strict_json import save_json
+from ..compute import rounding
+from ..strict_json import save_json
 
 PLATFORM_FILE = "platform.json"
 LIBRARIES = ("numba", "numpy", "pytorch-lightning", "scipy", "torch")

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.axes.level import Level
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.axes.regularizers import REGULARIZERS
-from pipeline.closure import code_digest
-from pipeline.config import Params, Study
-from pipeline.config.study import Looks
-from pipeline.data import Card
-from pipeline.grid import AXES, AXIS, Cell, Network, widths_of
-from pipeline.networks.stack import Design
-from pipeline.training.platform import platform_fingerprint
+from ..axes.activations import ACTIVATIONS
+from ..axes.architectures import ARCHITECTURES
+from ..axes.level import Level
+from ..axes.normalization import NORMALIZATIONS
+from ..axes.regularizers import REGULARIZERS
+from ..closure import code_digest
+from ..config import Params, Study
+from ..config.study import Looks
+from ..data import Card
+from ..grid import AXES, AXIS, Cell, Network, widths_of
+from ..networks.stack import Design
+from .platform import platform_fingerprint
 
 CODE = "pipeline/training/schedule.py"
 """Where training begins: this file, and all that it imports, determine what a network comes to."""
@@ -101,7 +101,7 @@ class Recipe(NamedTuple):
 def _key(recipe: Recipe) -> str:
     described: dict[str, Any] = recipe._asdict() | {"code": code_digest(CODE)}
     described["cell"] = {
-        axis: [recipe.level(axis).name, recipe.level(axis).model_dump()] if AXIS[axis].registry else level
+        axis: [recipe.level(axis).name, recipe.level(axis).values()] if AXIS[axis].registry else level
         for axis, level in recipe.cell._asdict().items()
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.config.schema import Verdicts
-from pipeline.data import Card, Dataset
-from pipeline.grid import AXES, Cell, Network
-from pipeline.training.names import KEY, MEASURES, METRICS
-from pipeline.training.outcome import Outcome
-from pipeline.training.tables import load_table, open_table, save_tables
-from pipeline.training.tuning import COLUMNS
-from pipeline.training.verdicts import Record, verdicts
+from ..config.schema import Verdicts
+from ..data import Card, Dataset
+from ..grid import AXES, Cell, Network
+from ..verdicts import Record, verdicts
+from .names import KEY, MEASURES, METRICS
+from .outcome import Outcome
+from .tables import load_table, open_table, save_tables
+from .tuning import COLUMNS
 
 SCORES = [*METRICS, "test_loss", "test_accuracy"]
 PART = {"train_accuracy": "train", "val_accuracy": "validation", "test_accuracy": "test"}

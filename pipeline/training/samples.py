@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.networks.seeds import derive
-from pipeline.training.recipe import Samples
+from ..networks.seeds import derive
+from .recipe import Samples
 
 
 def chosen_samples(y: NDArray[np.int64], samples: Samples) -> NDArray[np.intp]:

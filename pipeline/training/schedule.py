@@ -14,25 +14,25 @@ import pytorch_lightning as pl
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 
-from pipeline.compiled import engine as compiled
-from pipeline.compute.cpu import cap_threads_for_determinism, disable_malloc_trim
-from pipeline.compute.engines import engine_of
-from pipeline.compute.workers import Notify
-from pipeline.config.schema import Compute
-from pipeline.data import Dataset
-from pipeline.errors import ResourceError
-from pipeline.networks.build import parameter_count
-from pipeline.networks.stack import Weights
-from pipeline.progress import GridProgress
-from pipeline.training.checkpoints import EpochCheckpoint, VerifiedIO
-from pipeline.training.devices import choose_device, device_memory, device_name, lightning_precision, workers_of
-from pipeline.training.module import StackModule
-from pipeline.training.outcome import Outcome, outcomes
-from pipeline.training.platform import platform_fingerprint
-from pipeline.training.recipe import Graph, Recipe
-from pipeline.training.stacks import Stack, into_stacks, stack_size
-from pipeline.training.store import NetworkStore
-from pipeline.training.unfreezing import Unfreezing
+from ..compiled import engine as compiled
+from ..compute.cpu import cap_threads_for_determinism, disable_malloc_trim
+from ..compute.engines import engine_of
+from ..compute.workers import Notify
+from ..config.schema import Compute
+from ..data import Dataset
+from ..errors import ResourceError
+from ..networks.build import parameter_count
+from ..networks.stack import Weights
+from ..progress import GridProgress
+from .checkpoints import EpochCheckpoint, VerifiedIO
+from .devices import choose_device, device_memory, device_name, lightning_precision, workers_of
+from .module import StackModule
+from .outcome import Outcome, outcomes
+from .platform import platform_fingerprint
+from .recipe import Graph, Recipe
+from .stacks import Stack, into_stacks, stack_size
+from .store import NetworkStore
+from .unfreezing import Unfreezing
 
 # Lightning greets every trainer, and uses a name that torch 2.13 has deprecated: neither is news to the user.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from pipeline.grid import AXIS
-from pipeline.training.recipe import Graph, Recipe
+from ..grid import AXIS
+from .recipe import Graph, Recipe
 
 CPU_WEIGHT_BYTES = 64 * 2**20
 """What a stack's weights and gradients may take on a CPU.

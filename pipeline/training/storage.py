@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import fsspec
 from fsspec.registry import known_implementations
 
-from pipeline.errors import ParamsError, ResourceError
-from pipeline.training.atomic import UNFINISHED, write_whole
+from ..errors import ParamsError, ResourceError
+from .atomic import UNFINISHED, write_whole
 
 VARIABLE = "NETWORK_STORE"
 EXTRAS = {"s3": "s3", "s3a": "s3"}

@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 from safetensors.numpy import save as to_bytes
 
-from pipeline.networks.stack import Weights
-from pipeline.training.atomic import UNFINISHED, sealed, verified
-from pipeline.training.checkpoints import NETWORKS, EpochCheckpoint, VerifiedIO
-from pipeline.training.outcome import Outcome
-from pipeline.training.recipe import Recipe
-from pipeline.training.storage import VARIABLE, Folder, storage
+from ..networks.stack import Weights
+from .atomic import UNFINISHED, sealed, verified
+from .checkpoints import NETWORKS, EpochCheckpoint, VerifiedIO
+from .outcome import Outcome
+from .recipe import Recipe
+from .storage import VARIABLE, Folder, storage
 
 DEFAULT_FOLDER = Path(".networks")
 SUFFIX, WEIGHTS_SUFFIX = ".network", ".weights"

@@ -3,19 +3,19 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.config import Params, Study
-from pipeline.data import Card, Dataset
-from pipeline.errors import ParamsError
-from pipeline.grid import AXES, Cell, Network
-from pipeline.training.devices import check_precision, device_name
-from pipeline.training.names import KEY
-from pipeline.training.outcome import Outcome
-from pipeline.training.recipe import Recipe, resolve
-from pipeline.training.results import Results, final_scores, tabulate
-from pipeline.training.schedule import Schedule
-from pipeline.training.store import NetworkStore
-from pipeline.training.tuning import Score, to_tune, tune, tuning_seeds
+from ..axes.normalization import NORMALIZATIONS
+from ..config import Params, Study
+from ..data import Card, Dataset
+from ..errors import ParamsError
+from ..grid import AXES, Cell, Network
+from .devices import check_precision, device_name
+from .names import KEY
+from .outcome import Outcome
+from .recipe import Recipe, resolve
+from .results import Results, final_scores, tabulate
+from .schedule import Schedule
+from .store import NetworkStore
+from .tuning import Score, to_tune, tune, tuning_seeds
 
 
 def train_networks(

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline.config.schema import RATES, Tuning
-from pipeline.grid import AXES, TUNED, Cell, Network
+from ..config.schema import RATES, Tuning
+from ..grid import AXES, TUNED, Cell, Network
 
 FIRST_SEED = 2**31
 """Of the networks that choose a rate; above every seed of a grid, so that none of them is compared afterwards."""

@@ -3,9 +3,9 @@
 import pytorch_lightning as pl
 from torch.optim import Optimizer
 
-from pipeline.training.module import StackModule
-from pipeline.training.optimizer import StackedOptimizer
-from pipeline.training.recipe import Reuse
+from .module import StackModule
+from .optimizer import StackedOptimizer
+from .recipe import Reuse
 
 
 class Unfreezing(pl.callbacks.BaseFinetuning):

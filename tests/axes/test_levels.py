@@ -1,14 +1,11 @@
 """A level and its spelling; what is wrong with one is said in a line."""
 
-from typing import Annotated
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
 from pipeline.axes.activations import ACTIVATIONS
-from pipeline.axes.level import Level, Registry
+from pipeline.axes.level import Level, Positive, Registry
 from pipeline.config.study import GridBlock
 from pipeline.errors import LevelError
 from pipeline.grid import AXES, AXIS, spell_widths, widths_of
@@ -102,7 +99,7 @@ def test_every_level_is_told_apart_from_its_axis_and_says_where_it_comes_from(ax
 def test_a_setting_without_a_default_is_no_level() -> None:
     class Steep(Level):
         name, formula, source = "steep", "", ""
-        slope: Annotated[float, Field(gt=1)]
+        slope: Positive
 
     with pytest.raises(TypeError, match="steep: its setting 'slope' needs a default"):
         Registry[Level]("activation").register(Steep)

@@ -65,7 +65,7 @@ def layer(module: nn.Module, activation: str) -> dict[str, Any]:
     if isinstance(module, nn.LayerNorm):
         return {"kind": "layer_norm", "eps": module.eps}
     level = ACTIVATIONS.parse(activation)
-    return {"kind": level.name, **level.model_dump()}
+    return {"kind": level.name, **level.values()}
 
 
 def given(course: Course) -> dict[str, np.ndarray]:

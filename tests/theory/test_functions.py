@@ -57,6 +57,7 @@ def test_the_theory_knows_every_activation() -> None:
         ("selu", math.log(0.05), math.inf),
         ("relu", -math.inf, math.inf),
         ("leaky_relu", -math.inf, math.inf),
+        ("leaky_relu(slope=0.01)", -math.inf, math.inf),  # little passes, but all the way out
     ],
 )
 def test_units_saturate_where_the_slope_has_gone(name: str, low: float, high: float | None) -> None:

@@ -14,7 +14,7 @@ from pipeline.grid import Network
 from pipeline.training.names import KEY, MEASURES
 from pipeline.training.results import rows_of
 from pipeline.training.study import train_networks
-from pipeline.training.verdicts import VERDICTS, verdicts
+from pipeline.verdicts import VERDICTS, verdicts
 from tests.building import cell, train_together
 
 

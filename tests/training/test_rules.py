@@ -1,6 +1,7 @@
 """Optimizers and regularizers against ``torch.optim`` and Keras's formulas, one network at a time."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ PYTORCHS = {
 @pytest.mark.parametrize("name", OPTIMIZERS.names)
 def test_each_network_steps_as_torch_steps_it_alone(name: str) -> None:
     rule = OPTIMIZERS.parse(name)
-    rule = rule.model_copy(update={"eps": 1e-24 if name == "rmsprop" else 1e-12}) if hasattr(rule, "eps") else rule
+    rule = replace(rule, eps=1e-24 if name == "rmsprop" else 1e-12) if hasattr(rule, "eps") else rule
     start = torch.randn(3, 4, 5, dtype=torch.float64)
     stacked = torch.nn.Parameter(start.clone())
     ours = StackedOptimizer([stacked], torch.tensor(RATES, dtype=torch.float64), rule)

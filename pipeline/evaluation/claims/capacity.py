@@ -1,10 +1,10 @@
 """Claims on large networks: that they over-fit, and that they are slow."""
 
-from pipeline.evaluation.claims.comparison import Comparison
-from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.claims.ledger import Claim
-from pipeline.evaluation.claims.questions import FIVE_POINTS, HALF_A_POINT, Findings, found, over_shapes, pairs_differ
-from pipeline.grid import AXIS, widths_of
+from ...grid import AXIS, widths_of
+from .comparison import Comparison
+from .evidence import Evidence
+from .ledger import Claim
+from .questions import FIVE_POINTS, HALF_A_POINT, Findings, found, over_shapes, pairs_differ
 
 OTHERS = ("momentum", "nesterov", "rmsprop", "adam", "adamw")
 

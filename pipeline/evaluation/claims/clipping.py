@@ -1,9 +1,9 @@
 """Claims on gradient clipping."""
 
-from pipeline.evaluation.claims.comparison import Comparison, held
-from pipeline.evaluation.claims.evidence import Evidence, by_seed
-from pipeline.evaluation.claims.ledger import Claim
-from pipeline.evaluation.claims.questions import (
+from .comparison import Comparison, held
+from .evidence import Evidence, by_seed
+from .ledger import Claim
+from .questions import (
     HALF_A_POINT,
     PROBES,
     Findings,

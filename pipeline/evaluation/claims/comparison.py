@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.errors import MergeError
 
-from pipeline.data.dataset import Indices
-from pipeline.grid import AXES, AXIS
+from ...data.dataset import Indices
+from ...grid import AXES, AXIS
 
 PLACES = ("layer",)
 """Columns that make rows of one network a pair, where a table has them."""

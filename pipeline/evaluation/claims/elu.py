@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.axes.architectures import ARCHITECTURES
-from pipeline.evaluation.claims.comparison import Comparison, held, paired
-from pipeline.evaluation.claims.evidence import Epoch, Evidence, StudyTables, by_seed
-from pipeline.evaluation.claims.ledger import Claim
-from pipeline.evaluation.claims.questions import (
+from ...axes.architectures import ARCHITECTURES
+from ...grid import AXES
+from .comparison import Comparison, held, paired
+from .evidence import Epoch, Evidence, StudyTables, by_seed
+from .ledger import Claim
+from .questions import (
     BY_NORM,
     FIVE_POINTS,
     GRIDS,
@@ -23,7 +24,6 @@ from pipeline.evaluation.claims.questions import (
     of_scores,
     takes_longer,
 )
-from pipeline.grid import AXES
 
 LECUN = "lecun_normal"
 """Whose weights SELU asks for."""

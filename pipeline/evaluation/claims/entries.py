@@ -1,6 +1,6 @@
 """The claims, by chapter. Each is an entry; what it asks of the data is the function beside it."""
 
-from pipeline.evaluation.claims import capacity, clipping, elu, gelu, initialization, normalization, relu, transfer
+from . import capacity, clipping, elu, gelu, initialization, normalization, relu, transfer
 
 CLAIMS = (
     *initialization.CLAIMS,

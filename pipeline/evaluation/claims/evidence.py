@@ -11,16 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_string_dtype
 
-from pipeline.config import Study
-from pipeline.config.data import StratifiedSplit, dataset_name
-from pipeline.data.dataset import Dataset, Indices
-from pipeline.evaluation.cells import SETTING, select_learning_rate
-from pipeline.evaluation.levels import THRESHOLD
-from pipeline.evaluation.statistics import Scores
-from pipeline.evaluation.tested import unpacked
-from pipeline.grid import AXES, AXIS, widths_of
-from pipeline.training.results import Results
-from pipeline.training.tables import Rows
+from ...config import Study
+from ...config.data import StratifiedSplit, dataset_name
+from ...data.dataset import Dataset, Indices
+from ...grid import AXES, AXIS, widths_of
+from ...training.results import Results
+from ...training.tables import Rows
+from ..cells import SETTING, select_learning_rate
+from ..levels import THRESHOLD
+from ..statistics import Scores
+from ..tested import unpacked
 
 SLOWEST = 4.0
 """How many times as long as the fastest counts as never, as in AlgoPerf (Dahl et al. 2023, section 4.4)."""

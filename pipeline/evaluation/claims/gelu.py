@@ -1,9 +1,9 @@
 """Claims on GELU, Swish and Mish."""
 
-from pipeline.evaluation.claims.comparison import Comparison
-from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.claims.ledger import Claim, finding
-from pipeline.evaluation.claims.questions import (
+from .comparison import Comparison
+from .evidence import Evidence
+from .ledger import Claim, finding
+from .questions import (
     BY_NORM,
     GRIDS,
     HALF_A_POINT,

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.claims.comparison import Comparison, contrast, held
-from pipeline.evaluation.claims.evidence import Evidence, by_seed
-from pipeline.evaluation.claims.ledger import Claim
-from pipeline.evaluation.claims.questions import (
+from .comparison import Comparison, contrast, held
+from .evidence import Evidence, by_seed
+from .ledger import Claim
+from .questions import (
     DEEP,
     GRIDS,
     HALF_A_POINT,

@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.estimates import Estimate, Pooled, look_weight, of_replicates, of_samples, pool
-from pipeline.evaluation.statistics import Interval, Scores, holm
-from pipeline.training.tuning import FIRST_SEED
+from ...training.tuning import FIRST_SEED
+from ..estimates import Estimate, Pooled, look_weight, of_replicates, of_samples, pool
+from ..statistics import Interval, Scores, holm
+from .evidence import Evidence
 
 Verdict = Literal["supported", "refuted", "negligible", "depends", "inconclusive", "not tested"]
 Side = Literal["for", "against", "none", "open"]

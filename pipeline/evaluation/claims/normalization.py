@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from pipeline.evaluation.claims.comparison import Comparison, held
-from pipeline.evaluation.claims.evidence import Evidence
-from pipeline.evaluation.claims.ledger import Claim
-from pipeline.evaluation.claims.questions import (
+from .comparison import Comparison, held
+from .evidence import Evidence
+from .ledger import Claim
+from .questions import (
     DEEP,
     FIVE_POINTS,
     GRIDS,

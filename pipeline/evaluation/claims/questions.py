@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.claims.comparison import Comparison
-from pipeline.evaluation.claims.evidence import Epoch, Evidence, StudyTables
-from pipeline.evaluation.claims.ledger import Finding, finding
-from pipeline.grid import AXES
+from ...grid import AXES
+from .comparison import Comparison
+from .evidence import Epoch, Evidence, StudyTables
+from .ledger import Finding, finding
 
 HALF_A_POINT = 0.5
 """Of accuracy, in percentage points: what is less makes no difference in practice."""

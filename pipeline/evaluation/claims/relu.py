@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from pipeline.evaluation.cells import SETTING
-from pipeline.evaluation.claims.comparison import Comparison, held
-from pipeline.evaluation.claims.evidence import Evidence, StudyTables, by_seed
-from pipeline.evaluation.claims.ledger import Claim
-from pipeline.evaluation.claims.questions import (
+from ..cells import SETTING
+from .comparison import Comparison, held
+from .evidence import Evidence, StudyTables, by_seed
+from .ledger import Claim
+from .questions import (
     BY_NORM,
     GRIDS,
     HALF_A_POINT,

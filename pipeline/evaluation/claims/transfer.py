@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from pipeline.evaluation.claims.comparison import contrast, paired
-from pipeline.evaluation.claims.evidence import Evidence, StudyTables
-from pipeline.evaluation.claims.ledger import Claim, Finding, finding
-from pipeline.evaluation.claims.questions import FIVE_POINTS, HALF_A_POINT, Findings, Test, found
-from pipeline.evaluation.tested import on_samples
-from pipeline.experiments.transfer.results import OF_EXPERIMENT
+from ...experiments.transfer.results import OF_EXPERIMENT
+from ..tested import on_samples
+from .comparison import contrast, paired
+from .evidence import Evidence, StudyTables
+from .ledger import Claim, Finding, finding
+from .questions import FIVE_POINTS, HALF_A_POINT, Findings, Test, found
 
 TRANSFERS = ("digits", "digits_transfer", "fashion_notebook", "fashion_third_edition")
 SETTING = ["reused", "unfrozen"]

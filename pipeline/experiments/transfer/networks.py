@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pipeline.config import Transfer
-from pipeline.data import Card
-from pipeline.grid import Cell, spell_widths
-from pipeline.training.recipe import UNWATCHED, Recipe, Reuse, Samples, recipe
+from ...config import Transfer
+from ...data import Card
+from ...grid import Cell, spell_widths
+from ...training.recipe import UNWATCHED, Recipe, Reuse, Samples, recipe
 
 OWN_STREAMS = 2**32
 """Added to a seed for task B, so that the layers it does not reuse do not start as A's did."""

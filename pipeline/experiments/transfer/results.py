@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Transfer
-from pipeline.experiments.names import TRANSFER_SETTING
-from pipeline.experiments.transfer.tasks import Task
-from pipeline.training.names import METRICS
-from pipeline.training.outcome import Outcome
-from pipeline.training.results import SCORES, final_scores
-from pipeline.training.tables import save_tables
+from ...config import Transfer
+from ...training.names import METRICS
+from ...training.outcome import Outcome
+from ...training.results import SCORES, final_scores
+from ...training.tables import save_tables
+from ..names import TRANSFER_SETTING
+from .tasks import Task
 
 if TYPE_CHECKING:  # it imports torch, which those who only read the tables need not wait for
-    from pipeline.experiments.transfer.networks import TransferNetwork
+    from .networks import TransferNetwork
 
 KEY = [*TRANSFER_SETTING, "seed"]
 OF_EXPERIMENT = ["task_a", "task_b", "task_a_inputs", "reuse_from", "unfrozen_learning_rate"]

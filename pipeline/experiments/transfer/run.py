@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from pipeline.config import Params, Transfer
-from pipeline.data import Dataset
-from pipeline.experiments.transfer.networks import TransferNetwork, networks_of_a, networks_of_b, transfer_recipe
-from pipeline.experiments.transfer.results import TransferResults, tabulate
-from pipeline.experiments.transfer.tasks import Task, check_tasks
-from pipeline.training.devices import device_name
-from pipeline.training.outcome import Outcome
-from pipeline.training.recipe import Recipe
-from pipeline.training.schedule import Schedule
-from pipeline.training.store import NetworkStore
+from ...config import Params, Transfer
+from ...data import Dataset
+from ...training.devices import device_name
+from ...training.outcome import Outcome
+from ...training.recipe import Recipe
+from ...training.schedule import Schedule
+from ...training.store import NetworkStore
+from .networks import TransferNetwork, networks_of_a, networks_of_b, transfer_recipe
+from .results import TransferResults, tabulate
+from .tasks import Task, check_tasks
 
 
 def run_transfer(

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.axes.normalization import NORMALIZATIONS
-from pipeline.config import Transfer
-from pipeline.data import Dataset, Part, Split
-from pipeline.data.dataset import PARTS, Indices
-from pipeline.errors import ParamsError
+from ...axes.normalization import NORMALIZATIONS
+from ...config import Transfer
+from ...data import Dataset, Part, Split
+from ...data.dataset import PARTS, Indices
+from ...errors import ParamsError
 
 
 class Task(Dataset):

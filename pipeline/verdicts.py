@@ -13,25 +13,49 @@ The first that holds counts.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schema import Verdicts
-
 Record = dict[str, NDArray[np.floating]]
 """For each measure ``[network, layer]``, hidden layers from the lowest, then the output layer."""
+
+
+class Limits(Protocol):
+    """Where a network stops being healthy; see above."""
+
+    @property
+    def dead(self) -> float:
+        """Share of units."""
+
+    @property
+    def saturated(self) -> float:
+        """Share of activations."""
+
+    @property
+    def gradient_ratio(self) -> float:
+        """Of the lowest hidden layer's gradient and the highest's."""
+
+
+class Thresholds(NamedTuple):
+    """The limits that the project's own studies have."""
+
+    dead: float = 0.75
+    saturated: float = 0.5
+    gradient_ratio: float = 20.0
+
 
 VERDICTS = ("healthy", "vanishing", "exploding", "saturated", "dying", "diverged")
 
 
-def verdicts(alive: NDArray[np.bool_], last: Record | None, thresholds: Verdicts) -> Sequence[str | None]:
+def verdicts(alive: NDArray[np.bool_], last: Record | None, thresholds: Limits) -> Sequence[str | None]:
     """Return each network's verdict; ``None`` where its layers were not looked at.
 
     Args:
         alive: ``[network]``, not diverged.
         last: the last record.
-        thresholds: from ``params.yaml``.
+        thresholds: where a network stops being healthy.
     """
     if last is None:
         return [None if ok else "diverged" for ok in alive]

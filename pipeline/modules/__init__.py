@@ -1,0 +1,1 @@
+"""The theory for anyone's `torch.nn.Module`."""

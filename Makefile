@@ -1,6 +1,6 @@
 # Everything a user does, from a bare clone: `make repro` installs what it needs and runs the pipeline.
 .DEFAULT_GOAL := help
-.PHONY: help repro verify drift replicate resolve ledger published golden test fuzz test-faults test-keras test-browser dist lint check bench ui serve report summary store track format axes pins nightly
+.PHONY: help repro verify drift replicate resolve ledger published golden test fuzz test-faults test-keras test-browser dist lint check bench maps experiments docs ui serve report summary store track format axes pins nightly
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -61,17 +61,33 @@ test-keras: $(VENV)/installed-dev ## Compare two hundred steps with Keras itself
 test-browser: $(VENV)/installed-dev ## Run the tests that open the report and the MLflow UI in Chromium
 	pytest -m browser
 
-lint: $(VENV)/installed-dev ## ruff, mypy strict, import-linter, the schema of the CI workflows
+lint: $(VENV)/installed-dev ## ruff, mypy strict, import-linter, the schema of the CI workflows, the Dockerfile
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	if command -v hadolint > /dev/null; then hadolint Dockerfile; fi
 
 dist: $(VENV)/installed-dev ## Build the package trainability as wheel and source archive, in dist/, and check them
 	@rm -rf dist
 	uv build --quiet --build-constraint constraints.txt
 	twine check --strict dist/*
+
+MAPS ?= tanh,relu,rate_and_gain
+maps: $(VENV)/installed ## Draw maps of params.yaml into the report, in some minutes each; MAPS=name,name
+	dvc exp run -S 'draw=[$(MAPS)]'
+
+# Of an experiment's hundreds of numbers, those that a person compares.
+COLUMNS := Experiment|run|draw|.*\.(networks|diverged|at_chance)$$|.*best_cell\.(val_accuracy_mean|activation|initializer|normalization|learning_rate)$$
+experiments: $(VENV)/installed ## List the experiments of `dvc exp run`, with the columns that tell them apart
+	@dvc exp show --no-pager --drop '.*' --keep '$(COLUMNS)'
+
+docs: $(VENV)/installed-dev ## Build the documentation site, in site/
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet --config-file mkdocs.ko.yml
+	@echo "docs:  file://$${PWD// /%20}/site/index.html"
+	@echo "       with its search: python -m http.server --bind 127.0.0.1 --directory site 8000"
 
 axes: $(VENV)/installed ## Write docs/axes: every axis and level that a grid may name
 	@python -m stages.axes

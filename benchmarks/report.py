@@ -182,11 +182,14 @@ def render_replications() -> None:
 def _of_the_full_ledger(one: Content) -> str:
     changed = one["changed"]
     others = {name: pair for name, pair in changed.items() if "inconclusive" not in pair}
+    reversed_ = sum({*pair} == {"supported", "refuted"} for pair in others.values())
     told = ", ".join(f"`{name}` from {first} to {second}" for name, (first, second) in others.items())
     return (
         f"The full ledger with base seed {one['base_seed']} has the kept one's verdict for "
         f"{one['claims'] - len(changed)} of {one['claims']} claims; {len(changed) - len(others)} are inconclusive in "
-        f"one of the two, {len(others)} changed otherwise{f' ({told})' if told else ''}."
+        f"one of the two, {len(others)} changed otherwise{f' ({told})' if told else ''}, "
+        f"{reversed_} from supported to refuted or back. A verdict next to `depends` changes where one part of many, a "
+        "place or a dataset, is found on the other side in one run and is open in the other."
     )
 
 

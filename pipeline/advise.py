@@ -111,7 +111,7 @@ def advise(
     """
     if not architecture.predicted:
         raise FunctionError(f"{architecture}: the theory makes no prediction for it; allowed: {', '.join(PREDICTED)}")
-    compared = [initializer for initializer in INITIALIZERS if initializer.theory]
+    compared = [initializer for initializer in INITIALIZERS if initializer.theory and not initializer.free]
     try:
         edge = edge_of_chaos(function)
     except FunctionError:

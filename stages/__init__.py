@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError, TrackingError
 CODE = Path(".code")
 PREPARED = Path("data/prepared")
 RESULTS = Path("results")
+MAPS = RESULTS / "maps"
 REPORT = Path("report")
 
 

@@ -6,14 +6,15 @@ import pandas as pd
 
 from pipeline import data
 from pipeline.config import load_params, load_study
+from pipeline.evaluation import golden
 from pipeline.evaluation.files import load_evaluation
-from pipeline.evaluation.golden import FULL_LEDGER
+from pipeline.evaluation.maps import load_map
 from pipeline.report.page import Ledger
 from pipeline.report.tables import StudyResults
 from pipeline.report.write import write_report
 from pipeline.tracking import commit, track_claims, track_report
 from pipeline.training.results import load_results
-from stages import PREPARED, REPORT, RESULTS, run, tracked
+from stages import MAPS, PREPARED, REPORT, RESULTS, run, tracked
 
 
 def main() -> None:
@@ -32,9 +33,13 @@ def main() -> None:
         )
         for name in params.run
     ]
-    metrics, full = (json.loads(path.read_text(encoding="utf-8")) for path in (REPORT / "claims.json", FULL_LEDGER))
+    metrics, full = (
+        json.loads(path.read_text(encoding="utf-8")) for path in (REPORT / "claims.json", golden.FULL_LEDGER)
+    )
     ledger = Ledger(metrics, pd.read_parquet(REPORT / "findings.parquet"), full)
-    page = write_report(studies, params, ledger, REPORT, commit())
+    kept = {path.name: path for path in sorted(golden.MAPS.glob("*"))}
+    maps = {name: load_map(path) for name, path in (kept | {name: MAPS / name for name in params.draw}).items()}
+    page = write_report(studies, params, ledger, maps, REPORT, commit())
     print(f"report: {page}")
     with tracked("the report"):
         track_claims(REPORT)

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 from pipeline import data
 from pipeline.config import load_params
+from pipeline.data.prepare import prepare
 from pipeline.errors import DataError, ParamsError
 from pipeline.experiments.transfer.run import Experiment
 from pipeline.training.devices import device_name
@@ -14,7 +15,7 @@ from pipeline.training.recipe import resolve
 from pipeline.training.results import load_results
 from pipeline.training.store import NetworkStore, digest_of
 from pipeline.training.study import recorded_recipes
-from stages import PREPARED, RESULTS, run
+from stages import MAPS, PREPARED, RESULTS, run
 
 
 def main(*words: str) -> None:
@@ -26,7 +27,7 @@ def main(*words: str) -> None:
     sizes: dict[str, int] = defaultdict(int)
     for name, size in store.entries().items():
         sizes[digest_of(name)] += size
-    used: set[str] = set()
+    wanted: dict[str, set[str]] = {}
     print(f"{store.storage.place}: {len(sizes):,} networks, {_megabytes(sum(sizes.values()))}")
     for name, study in params.studies.items():
         try:
@@ -36,14 +37,19 @@ def main(*words: str) -> None:
         recipes = {*resolve(study, params, dataset.card, device).values()}
         if (RESULTS / name / "tuning.parquet").is_file():  # its learning rates are known
             recipes |= recorded_recipes(study, params, dataset.card, load_results(RESULTS / name))
-        wanted = {name: {recipe.key for recipe in recipes}}
+        wanted[name] = {recipe.key for recipe in recipes}
         for experiment, transfer in params.transfer.get(name, {}).items():
             title = f"{name}, {experiment}"
             wanted[title] = Experiment(title, params, dataset, transfer, store).keys
-        for title, digests in wanted.items():
-            kept = digests & sizes.keys()
-            used |= kept
-            print(f"  {title}: {len(kept):,} of {len(digests):,}, {_megabytes(sum(sizes[d] for d in kept))}")
+    for name, made in params.maps.items():
+        if (MAPS / name).is_dir():  # it was drawn once
+            study, card = made.study(), prepare(made.data).card
+            wanted[f"map {name}"] = {recipe.key for recipe in resolve(study, params, card, device).values()}
+    used: set[str] = set()
+    for title, digests in wanted.items():
+        kept = digests & sizes.keys()
+        used |= kept
+        print(f"  {title}: {len(kept):,} of {len(digests):,}, {_megabytes(sum(sizes[d] for d in kept))}")
     unused = len(sizes) - len(used)
     if "--prune" in words:
         count, size = store.prune(used)

@@ -3,14 +3,15 @@
 from pipeline import data
 from pipeline.config import load_params, load_study
 from pipeline.evaluation.files import load_evaluation
+from pipeline.evaluation.maps import load_map
 from pipeline.experiments.transfer.results import load_transfer
-from pipeline.tracking import Execution, track_claims, track_execution, track_report, track_transfer
+from pipeline.tracking import Execution, track_claims, track_execution, track_map, track_report, track_transfer
 from pipeline.training.results import load_results
-from stages import PREPARED, REPORT, RESULTS, run, tracked_now
+from stages import MAPS, PREPARED, REPORT, RESULTS, run, tracked_now
 
 
 def main() -> None:
-    """Write every study's missing runs, and the report."""
+    """Write every study's and every map's missing runs, and the report."""
     params = load_params()
     for study in params.run:
         folder = RESULTS / study
@@ -21,6 +22,9 @@ def main() -> None:
             if params.transfer.get(study):
                 device = ", ".join(sorted(execution.results.timings["device"].unique()))
                 track_transfer(study, params, card, device, load_transfer(folder))
+    for title in params.draw:
+        with tracked_now(title):
+            track_map(title, load_map(MAPS / title), MAPS / title)
     with tracked_now("the report"):
         track_claims(REPORT)
         track_report(REPORT / "index.html", params.run)

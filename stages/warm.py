@@ -25,7 +25,7 @@ from pathlib import Path
 
 from stages.handover import PREFIX, SOCKET
 
-STAGES = ("prepare", "train", "propagation", "transfer", "champion", "evaluate", "probes", "claims", "report")
+STAGES = ("prepare", "train", "propagation", "transfer", "champion", "evaluate", "map", "probes", "claims", "report")
 LONGEST = 2**20
 """Bytes of what a stage says of itself."""
 

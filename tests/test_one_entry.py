@@ -116,7 +116,7 @@ def test_a_new_level_is_one_entry(params, tmp_path, capsys) -> None:
     tables = StudyTables.of(study, results)
     lines = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     shown = StudyResults("mini", study, dataset.card, results, evaluation, measured, transfer)
-    report = contents([shown], params, Ledger(as_metrics(lines), as_table(lines)), "")
+    report = contents([shown], params, Ledger(as_metrics(lines), as_table(lines)), {}, "")
     assert level in render_page(report)
     assert "mini" in render_markdown(report)
     page = pages()[f"{axis}.md"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from .level import Level, Positive, Registry
+from .level import Level, NotNegative, Positive, Registry
 
 if TYPE_CHECKING:
     from ..theory.edge import Edge
@@ -53,6 +53,8 @@ class Initializer(Level):
     distribution: ClassVar[Distribution]
     fitted: ClassVar[bool] = False
     """Whether it looks at the activation and the data."""
+    free: ClassVar[bool] = False
+    """Whether its variances are whatever they are set to: then nobody can say how it does without them."""
     output: Literal["same", "glorot_uniform"] = field(default="same", kw_only=True)
     """The output layer's law: the hidden layers', or glorot_uniform, which Keras takes where none is named."""
 
@@ -153,6 +155,19 @@ class Critical(Initializer):
         if layer.first:
             return Variances((edge.q - edge.bias_variance) / (layer.fan_in * layer.input_square), edge.bias_variance)
         return Variances(edge.weight_variance / layer.fan_in, edge.bias_variance)
+
+
+@INITIALIZERS.register
+class Gaussian(Initializer):
+    """Any point of the plane in which the edge of chaos is a curve."""
+
+    name, distribution, free = "gaussian", "normal", True
+    formula, source = "variances weight/fan_in and bias", "Poole et al. 2016, eq. 1: σ_w² and σ_b²"
+    weight: Positive = 1.0
+    bias: NotNegative = 0.0
+
+    def variances(self, layer: WeightContext) -> Variances:
+        return Variances(self.weight / layer.fan_in, self.bias)
 
 
 @INITIALIZERS.register

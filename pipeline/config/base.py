@@ -28,6 +28,11 @@ def some_once(values: tuple[T, ...]) -> tuple[T, ...]:
     """Let values pass if there are some, each once."""
     if not values:
         raise fault("is empty; allowed: at least one value")
+    return each_once(values)
+
+
+def each_once(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Let values pass if each is there once."""
     seen = set()
     for value in values:
         if value in seen:

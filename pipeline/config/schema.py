@@ -12,15 +12,16 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ..errors import ParamsError, did_you_mean
 from ..grid import MOST_LAYERS, MOST_WEIGHTS
-from .base import Frozen, Values, fault
+from .base import Frozen, Values, each_once, fault
 from .data import CLASSES
+from .map import Map
 from .study import Looks, Study
 from .transfer import Transfer
 
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
 Reproducible = Literal["portable", "machine"]
 Reference = Literal["majority", "logistic_regression", "random_forest"]
-RESERVED = {"probes", "claims"}
+RESERVED = {"probes", "claims", "maps"}
 """Names that no study may have: a folder of results, an experiment of MLflow."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What studies and transfer experiments may be called: names of folders, of DVC's keys, words on a command line."""
@@ -128,10 +129,14 @@ class Params(Frozen):
     studies: Annotated[dict[str, Study], Field(min_length=1)]
     transfer: dict[str, dict[str, Transfer]]
     """By study and experiment."""
+    draw: Annotated[tuple[str, ...], AfterValidator(each_once)]
+    """Of the maps, those that are made."""
+    maps: dict[str, Map]
 
     @model_validator(mode="after")
     def _names_what_can_be_named(self) -> "Params":
         named = [("studies", name) for name in self.studies]
+        named += [("maps", name) for name in self.maps]
         named += [(f"transfer.{study}", name) for study, found in self.transfer.items() for name in found]
         for key, name in named:
             if not NAME.fullmatch(name):
@@ -175,6 +180,9 @@ class Params(Frozen):
         for index, name in enumerate(self.run):
             if name not in self.studies:
                 raise fault(f"run[{index}]: {name!r} is not a study{did_you_mean(name, self.studies)}", "study")
+        for index, name in enumerate(self.draw):
+            if name not in self.maps:
+                raise fault(f"draw[{index}]: {name!r} is not a map{did_you_mean(name, self.maps)}", "study")
         for name in sorted({*self.studies} & RESERVED):
             raise fault(
                 f"studies.{name}: this name is taken, results/{name} is not a study's; allowed: any other", "study"
@@ -193,6 +201,16 @@ class Params(Frozen):
         if name not in self.studies:
             raise ParamsError(f"{name!r} is not a study of params.yaml{did_you_mean(name, self.studies)}")
         return self.studies[name]
+
+    def map(self, name: str) -> Map:
+        """Return the map of that name.
+
+        Raises:
+            ParamsError: there is none.
+        """
+        if name not in self.maps:
+            raise ParamsError(f"{name!r} is not a map of params.yaml{did_you_mean(name, self.maps)}")
+        return self.maps[name]
 
     def seeded(self) -> "Params":
         """Return the parameters with `base_seed` added to every seed, and variants of experiments as experiments."""
@@ -221,4 +239,5 @@ class Params(Frozen):
             study: {name: one.with_base_seed(by) for name, one in experiments.items()}
             for study, experiments in self.transfer.items()
         }
-        return self.model_copy(update={"studies": studies, "transfer": transfer})
+        maps = {name: one.model_copy(update={"seed": one.seed + by}) for name, one in self.maps.items()}
+        return self.model_copy(update={"studies": studies, "transfer": transfer, "maps": maps})

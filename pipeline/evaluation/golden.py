@@ -24,6 +24,8 @@ from .statistics import holm, t_test_p
 GOLDEN = Path("golden")
 FULL_LEDGER = GOLDEN / "ledger.json"
 """Of `stages.ledger`, which trains every study there is."""
+MAPS = GOLDEN / "maps"
+"""Of the stage ``map``, which takes minutes for each."""
 PUBLISHED_RUNS = GOLDEN / "published.json"
 """Of `stages.published`: the textbook's experiments, run by run."""
 KERAS_RUNS = GOLDEN / "keras.json"

@@ -7,8 +7,10 @@ import math
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
+from ..evaluation.maps import Drawn
 from ..grid import AXIS
 from .languages import N_
 
@@ -19,6 +21,22 @@ VIRIDIS = (
 )  # fmt: skip
 SIDES = {"for": "#0072b2", "against": "#d55e00", "none": "#009e73", "open": "#8a8f98"}
 """Blue, vermilion and green of Okabe & Ito 2008, which all kinds of colour vision tell apart, and a grey."""
+SETTINGS = {
+    "weight_variance": N_("σ_w² (fan-in × variance of a weight)"),
+    "bias_variance": N_("σ_b² (variance of a bias)"),
+    "gain": N_("gain σ_w"),
+    "learning_rate": N_("learning rate"),
+    "depth": N_("hidden layers"),
+}
+"""A map's axes."""
+MAP_LINES = {
+    "edge": N_("theory: edge of chaos"),
+    "ordered": N_("theory: the network is six depth scales deep"),
+    "chaotic": N_("theory: the network is six depth scales deep"),
+    "lowest": N_("measured: from here to there networks learned"),
+    "highest": N_("measured: from here to there networks learned"),
+}
+"""What a map's lines are."""
 SHOWN_DECADES = 12
 """Of variances, to both sides of 1: further away a curve leaves the picture."""
 
@@ -259,6 +277,64 @@ def ranks_chart(levels: pd.DataFrame) -> dict[str, Any]:
         x="mean_rank:Q", y=y, tooltip=words
     )
     return _specification(bars + points, height=18 * len(table))
+
+
+def map_chart(drawn: Drawn) -> dict[str, Any]:
+    """Return a map, which wheel and drag zoom: a cell for each network, theory's lines and the measured ones on it."""
+    scales = {}
+    table = drawn.points[["x", "y", "val_accuracy", "status"]]
+    for name, axis in (("x", drawn.made.x), ("y", drawn.made.y)):
+        values = np.array(axis.values)
+        forth, back = (np.log, np.exp) if axis.scale == "log" else (np.positive, np.positive)
+        middles = forth(values)
+        middles = np.concatenate([[2 * middles[0] - middles[1]], middles, [2 * middles[-1] - middles[-2]]])
+        edges = back((middles[1:] + middles[:-1]) / 2)
+        at = np.searchsorted(values, drawn.points[name])
+        table = table.assign(**{f"{name}_from": _short(edges[at]), f"{name}_to": _short(edges[at + 1])})
+        scales[name] = alt.Scale(type=axis.scale, domain=[edges[0], edges[-1]], nice=False, zero=False)
+    table = table.assign(val_accuracy=_short(table["val_accuracy"])).drop(columns=["x", "y"])
+    x = alt.X("x_from:Q", title=SETTINGS[drawn.made.x.setting], scale=scales["x"])
+    y = alt.Y("y_from:Q", title=SETTINGS[drawn.made.y.setting], scale=scales["y"])
+    scale = alt.Scale(scheme="viridis", domain=[0, 1])
+    legend = alt.Legend(title=N_("validation accuracy"), orient="right", gradientLength=200)
+    grey = alt.when(alt.datum.status == "diverged").then(alt.value(SIDES["open"]))
+    words = [
+        alt.Tooltip("x_from", title=SETTINGS[drawn.made.x.setting], format=".3g"),
+        alt.Tooltip("y_from", title=SETTINGS[drawn.made.y.setting], format=".3g"),
+        alt.Tooltip("val_accuracy", title=N_("validation accuracy"), format=".3f"),
+        alt.Tooltip("status", title=N_("ended")),
+    ]
+    cells = alt.Chart(table).mark_rect(clip=True, strokeWidth=0.7).encode(
+        x=x, x2="x_to:Q", y=y, y2="y_to:Q", tooltip=words,
+        color=grey.otherwise(alt.Color("val_accuracy:Q", scale=scale, legend=legend)),
+        stroke=grey.otherwise(alt.Stroke("val_accuracy:Q", scale=scale, legend=None)),  # else the page shines through
+    )  # fmt: skip
+    layers = [cells.add_params(alt.selection_interval(bind="scales"))]
+    if len(drawn.lines):
+        across, along = ("y", "x") if drawn.lines[drawn.lines["line"] == "edge"]["y"].is_unique else ("x", "y")
+        wide = drawn.lines.pivot(index=across, columns="line", values=along)  # where a line is not, it has a gap
+        lines = wide.reset_index().melt(across, value_name=along)
+        lines = lines.assign(told=lines["line"].map(MAP_LINES))
+        base = alt.Chart(lines).encode(x="x:Q", y="y:Q", order=f"{across}:Q", detail="line:N")
+        told = list(dict.fromkeys(MAP_LINES.values()))
+        below = alt.Legend(orient="bottom", columns=1, labelLimit=0, symbolType="stroke", symbolSize=400)
+        dashes = alt.Scale(domain=told, range=[[1, 0], [7, 5], [1, 0]])
+        colours = alt.Scale(domain=told, range=["#dc267f", "#dc267f", "#ffb000"])
+        layers += [
+            base.mark_line(clip=True, strokeWidth=4, color="#fff", opacity=0.5),
+            base.mark_line(clip=True, strokeWidth=2.5).encode(
+                color=alt.Color("told:N", title=None, scale=colours, legend=below),
+                strokeDash=alt.StrokeDash("told:N", title=None, scale=dashes, legend=below),
+            ),
+        ]
+    chart = alt.layer(*layers).resolve_scale(color="independent", strokeDash="independent")
+    canvas = {"embedOptions": {"renderer": "canvas"}}  # thousands of cells are slow as SVG
+    return _specification(chart, height=420) | {"usermeta": canvas}
+
+
+def _short(values: Any) -> Any:
+    """Return numbers with four digits: a page has thousands."""
+    return [float(f"{value:.4g}") for value in values]
 
 
 def cell_charts() -> dict[str, dict[str, Any]]:

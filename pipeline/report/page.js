@@ -35,7 +35,7 @@ function draw(place, specification) {
       axisY: { labelLimit: room / 3 },
       legend: { labelLimit: room - 40 },
     },
-  }).then(() => place.querySelector("svg").setAttribute("aria-hidden", "true")); // the place has the chart's words
+  }).then(() => place.querySelector("svg, canvas").setAttribute("aria-hidden", "true")); // the place has the chart's words
 }
 
 // A chart is drawn when it comes near the screen: the page opens at once, however many there are.

@@ -15,6 +15,7 @@ from ..config import Params
 from ..evaluation import agreement
 from ..evaluation.claims.entries import CLAIMS
 from ..evaluation.claims.ledger import ALL, CONFIDENCE, ERROR_RATE, Claim, Verdict, surprises
+from ..evaluation.maps import Drawn
 from ..evaluation.published import beside
 from ..evaluation.recommend import most_robust, simplest
 from ..grid import AXES, AXIS, setting_name
@@ -26,6 +27,7 @@ from .charts import (
     forest_chart,
     heat,
     labels_chart,
+    map_chart,
     propagation_chart,
     ranks_chart,
     reuse_chart,
@@ -138,13 +140,16 @@ def figures(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, commit: str) -> dict[str, Any]:
+def contents(
+    studies: Sequence[StudyResults], params: Params, ledger: Ledger, maps: Mapping[str, Drawn], commit: str
+) -> dict[str, Any]:
     """Return what the templates show.
 
     Args:
         studies: those that ran.
         params: all parameters.
         ledger: the claims.
+        maps: by name.
         commit: of the code, empty where nobody knows.
     """
     sections = [_section(study, params) for study in studies]
@@ -152,11 +157,13 @@ def contents(studies: Sequence[StudyResults], params: Params, ledger: Ledger, co
     by_id = {card["claim"].id: card for card in cards}
     charts = {name: chart for section in sections for name, chart in section["charts"].items()}
     charts |= {f"claim-{name}": card["chart"] for name, card in by_id.items() if card["chart"]}
+    charts |= {f"map-{name}": map_chart(drawn) for name, drawn in maps.items()}
     surprising = surprises(CLAIMS, {card["claim"].id: card["entry"]["verdict"] for card in cards})
     return {
         "sections": sections,
         "cards": cards,
         "costs": _costs(ledger),
+        "maps": maps,
         "full": _beside_the_full_one(cards, ledger),
         "surprises": [by_id[name] for name in surprising[:SURPRISES]],
         "verdicts": [(name, sum(card["entry"]["verdict"] == name for card in cards)) for name in get_args(Verdict)],

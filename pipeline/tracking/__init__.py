@@ -5,6 +5,7 @@ adds nothing, and what an interrupted writer left half done is written anew.
 """
 
 from .ledger import track_claims, track_report
+from .map import track_map
 from .provenance import commit
 from .runs import make_experiments, tracking_uri
 from .study import Execution, track_execution
@@ -16,6 +17,7 @@ __all__ = [
     "make_experiments",
     "track_claims",
     "track_execution",
+    "track_map",
     "track_report",
     "track_transfer",
     "tracking_uri",

@@ -126,8 +126,8 @@ WRONG = [
     (f"{TRANSFER}.activation", "elu(alpha=-1)",
      f"{TRANSFER}.activation: 'elu(alpha=-1)' has alpha = -1; it should be greater than 0"),
     ("activations", {"leaky_relu": {"slope": 0.2}},
-     "activations: unknown key; allowed: base_seed, compute, evaluation, health, propagation, run, studies, "
-     "transfer, tuning"),
+     "activations: unknown key; allowed: base_seed, compute, draw, evaluation, health, maps, propagation, run, "
+     "studies, transfer, tuning"),
     ("compute.stack_size", 0, "compute.stack_size: 0 is not a number of networks; allowed: 1 to 1,000,000, or auto"),
     ("health.epochs", [0, "lst"],
      "health.epochs[1]: 'lst' is not an epoch; allowed: 0 (before the first step), 1, 2, …, last"),
@@ -315,7 +315,7 @@ def test_the_command_says_what_is_wrong_and_fails(tmp_path) -> None:
     assert done.stderr == "studies.digits.training.epochs: found 0; it should be greater than or equal to 1\n"
 
 
-ELSEWHERE = {"orthogonal", "identity", "softplus", "hard_sigmoid"}
+ELSEWHERE = {"gaussian", "orthogonal", "identity", "softplus", "hard_sigmoid"}
 """Initializers and activations that are no part of the default run."""
 
 

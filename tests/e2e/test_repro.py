@@ -225,3 +225,27 @@ def test_a_source_archive_runs_in_any_folder_and_any_surroundings(tmp_path: Path
     (folder / "report").mkdir()
     (folder / "report" / "index.html").touch()
     assert "/a%20folder,%20in%20Z" in archive.make("report").stdout
+
+
+def test_a_map_is_drawn_and_shown_with_theorys_edge_on_it(clone: Clone) -> None:
+    def small(params: dict) -> None:
+        params["draw"] = ["tanh"]
+        params["maps"]["tanh"] |= {"hidden": ["20x16"], "training": {"epochs": 3, "batch_size": 32}}
+        params["maps"]["tanh"]["x"]["points"], params["maps"]["tanh"]["y"]["points"] = 12, 3
+
+    clone.change(small)
+    done = clone.dvc("repro")
+    assert ran(done.stdout) == ["map@tanh", "claims", "report"]
+    assert re.search(r"map tanh: \d+ of 36 networks learned", done.stdout)
+    folder = clone.folder / "results/maps/tanh"
+    points, lines = pd.read_parquet(folder / "map.parquet"), pd.read_parquet(folder / "lines.parquet")
+    assert len(points) == 36
+    assert lines.query("line == 'edge' and y > 0.2")["x"].between(2, 3).all()
+    assert json.loads((folder / "metrics.json").read_text())["networks"] == 36
+    assert 'data-chart="map-tanh"' in (clone.folder / "report/index.html").read_text()
+    client = MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("maps").experiment_id])
+    assert (run.info.run_name, run.data.metrics["networks"]) == ("tanh", 36)
+    clone.python("-m", "stages.store", "--prune")
+    assert "map tanh: 36 of 36 networks are in the store" in clone.python("-m", "stages.map", "tanh").stdout
+    clone.git("checkout", "params.yaml")

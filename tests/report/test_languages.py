@@ -11,8 +11,9 @@ from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.report.languages import FOLDER, LANGUAGES, tell, translations, words_of
 
 PLACEHOLDERS = re.compile(r"%\(\w+\)s|%[.\d]*[a-z]")
-METHODS = [("**.py", "python"), ("page.html", "jinja2.ext:babel_extract"), ("shell.html", "jinja2.ext:babel_extract")]
-OPTIONS = {"page.html": {"trimmed": "true", "newstyle_gettext": "true"}}
+TEMPLATES = ("page.html", "shell.html", "claim.md", "claims.md")
+METHODS = [("**.py", "python"), *((name, "jinja2.ext:babel_extract") for name in TEMPLATES)]
+OPTIONS = {name: {"trimmed": "true", "newstyle_gettext": "true"} for name in TEMPLATES}
 
 
 def messages() -> set[str]:

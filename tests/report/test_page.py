@@ -37,6 +37,7 @@ from pipeline.report.write import write_report
 from tests import building
 from tests.building import evaluated
 from tests.conftest import ROOT
+from tests.maps import drawn, small_map
 
 CRITICAL = ("tanh", "relu")
 """Activations that stand with the initializer of that name where signals and gradients are measured."""
@@ -81,7 +82,8 @@ def page(study, params, tmp_path_factory) -> Path:
     tables = StudyTables.of(study.study, of_study)
     ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
     folder = tmp_path_factory.mktemp("report")
-    return write_report([study], params, Ledger(as_metrics(ledger), as_table(ledger)), folder, "c0ffee")
+    maps = {"planted": drawn(small_map(), lambda place: 1.62 < place["weight_variance"] < 2.48)}
+    return write_report([study], params, Ledger(as_metrics(ledger), as_table(ledger)), maps, folder, "c0ffee")
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +124,23 @@ def test_every_chart_of_the_page_has_a_place_and_words(page: Path, data: dict) -
         *(f"{chart}-mini" for chart in ("curves", "failures", "signal", "gradient")),
         *(f"{chart}-mini-three_and_five" for chart in ("labels", "reuse")),
         *(f"ranks-mini-{axis}" for axis in ("activation", "normalization")),
+        "map-planted",
     }
     assert all(attributes["aria-label"] for attributes in places.values())
     assert {f["data-cell-chart"] for _, f in tags.found if "data-cell-chart" in f} == set(data["cellCharts"])
+
+
+def test_a_map_shows_every_network_once_and_theorys_edge(page: Path, data: dict) -> None:
+    chart = data["charts"]["map-planted"]
+    cells = pd.DataFrame(chart["datasets"][chart["layer"][0]["data"]["name"]])
+    assert len(cells) == 41 * 5
+    area = (cells["x_to"] - cells["x_from"]) * (cells["y_to"] - cells["y_from"])
+    assert area.sum() == pytest.approx((3.025 - 0.975) * (0.225 + 0.025), rel=1e-2)  # no gap, no overlap
+    lines = pd.DataFrame(chart["datasets"][chart["layer"][-1]["data"]["name"]])
+    assert lines[lines["line"] == "edge"]["x"].to_list() == pytest.approx([2] * 5, rel=1e-4)
+    text = re.sub(r"<[^>]+>", "", page.read_text())
+    assert "205 networks of 20x8, relu, on digits" in text
+    assert "The edge lies where networks learned in 100 % of the rows" in text
 
 
 def test_all_that_scrolls_is_reached_by_keyboard(page: Path) -> None:
@@ -302,6 +318,6 @@ def test_a_study_of_one_axis_gets_a_page_about_that_axis(axis: str, levels: list
     assert {row.axis for row in axis_levels(study)} == ({axis} - {"learning_rate"})
     tables = StudyTables.of(own, results)
     ledger = keep_ledger(CLAIMS, Evidence({"mini": tables}))
-    page = render_page(contents([study], changed, Ledger(as_metrics(ledger), as_table(ledger)), ""))
+    page = render_page(contents([study], changed, Ledger(as_metrics(ledger), as_table(ledger)), {}, ""))
     for level in levels:
         assert f">{AXIS[axis].label(level)}<" in page or f">{level}<" in page

@@ -1,6 +1,6 @@
 """The claims, by chapter. Each is an entry; what it asks of the data is the function beside it."""
 
-from . import capacity, clipping, elu, gelu, initialization, normalization, relu, transfer
+from . import capacity, clipping, elu, gelu, initialization, normalization, own, relu, transfer
 
 CLAIMS = (
     *initialization.CLAIMS,
@@ -11,4 +11,5 @@ CLAIMS = (
     *clipping.CLAIMS,
     *transfer.CLAIMS,
     *capacity.CLAIMS,
+    *own.CLAIMS,
 )

@@ -235,7 +235,7 @@ def test_a_map_is_drawn_and_shown_with_theorys_edge_on_it(clone: Clone) -> None:
 
     clone.change(small)
     done = clone.dvc("repro")
-    assert ran(done.stdout) == ["map@tanh", "claims", "report"]
+    assert {"map@tanh", "claims", "report"} <= {*ran(done.stdout)}
     assert re.search(r"map tanh: \d+ of 36 networks learned", done.stdout)
     folder = clone.folder / "results/maps/tanh"
     points, lines = pd.read_parquet(folder / "map.parquet"), pd.read_parquet(folder / "lines.parquet")

@@ -19,6 +19,7 @@ VARIANCE = {
     "he_normal": 2 / FAN_IN,
     "he_uniform": 2 / FAN_IN,
     "critical": 2 / FAN_IN,  # of ReLU
+    "gaussian": 1 / FAN_IN,
     "orthogonal": 1 / max(FAN_IN, FAN_OUT),
     "identity": 2 / (FAN_IN + FAN_OUT),  # where a layer is not square
 }

@@ -27,19 +27,38 @@ def main() -> None:
     ledgers = {name: json.loads(files[name].read_text(encoding="utf-8")) for name in names}
     pairs = [compared(first, second, ledgers) for first, second in combinations(names, 2)]
     tested = [entry["verdict"] != "not tested" for entry in ledgers[names[0]].values()]
-    kept = _claims(FULL_LEDGER)
-    full = [
-        {"base_seed": file.stem, "claims": len(kept), "changed": changes(kept, _claims(file))}
-        for file in sorted((REPORT / "full").glob("*.json"))
-        if file.stem.isdecimal()
-    ]
+    full = [_compared_with_the_full(file) for file in sorted((REPORT / "full").glob("*.json")) if _is_further(file)]
     save("replications", {**machine(), "base_seeds": names, "claims": sum(tested), "pairs": pairs, "full": full})
     render_replications()
 
 
-def _claims(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["claims"]
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
+
+
+def _is_further(file: Path) -> bool:
+    """Say whether a file is a run that the full ledger does not rest on."""
+    run = _read(FULL_LEDGER)["run"]
+    return file.stem.isdecimal() and int(file.stem) not in (run["base_seed"], run["again"])
+
+
+def _compared_with_the_full(file: Path) -> dict[str, Any]:
+    """Return which verdicts of the full ledger another run of the same studies changes."""
+    kept, other = _read(FULL_LEDGER)["claims"], _read(file)["claims"]
+    same = {
+        name: entry
+        for name, entry in kept.items()
+        if sorted(entry["studies"]) == sorted(other[name].get("studies", ()))
+    }
+    first = {name: entry | {"verdict": entry["verdicts"][0]} for name, entry in same.items()}
+    return {
+        "base_seed": file.stem,
+        "claims": len(same),
+        "of": len(kept),
+        "changed": changes(same, other),
+        "changed_of_the_first_run": changes(first, other),
+    }
 
 
 def compared(first: str, second: str, ledgers: dict[str, Any]) -> dict[str, Any]:

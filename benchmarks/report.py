@@ -1,10 +1,11 @@
 """Keeps what the benchmarks measure, and renders what the documentation shows of it, from the newest result files.
 
-Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md``, ``docs/performance.md``,
-``docs/claims.md``, ``docs/theory.md`` and ``docs/scaling.md``, and the charts ``docs/speed.svg`` and ``docs/cost.svg``.
+Usage: ``python -m benchmarks.report``. Writes between the markers in ``README.md`` and ``docs/*.md``, and the charts
+``docs/speed.svg`` and ``docs/cost.svg``.
 """
 
 import json
+import math
 import platform
 import re
 import statistics
@@ -19,11 +20,13 @@ import pandas as pd
 from pipeline.closure import ROOT
 from pipeline.compute.rounding import processor
 from pipeline.compute.workers import cores
+from pipeline.evaluation.golden import FULL_LEDGER
 from pipeline.strict_json import save_json
 
 RESULTS = Path(__file__).parent / "results"
 README, DOC, THEORY = ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "theory.md"
 CLAIMS, SCALING = ROOT / "docs" / "claims.md", ROOT / "docs" / "scaling.md"
+IN_YOUR_CODE = ROOT / "docs" / "in-your-code.md"
 CHART, COST_CHART = ROOT / "docs" / "speed.svg", ROOT / "docs" / "cost.svg"
 LABELS = {
     "ours": "ours",
@@ -175,21 +178,93 @@ def render_replications() -> None:
         f"{statistics.mean(open_ones):.1f} more, at most {max(open_ones)}, that are inconclusive in one of them. Those "
         f"that ever differ are {', '.join(f'`{name}`' for name in names)}. Of {effects:,} effects, "
         f"{beyond / effects:.0%} differ between two runs by more than their 95 % intervals allow.\n"
-        + "".join(f"\n{_of_the_full_ledger(one)}\n" for one in content.get("full", ())),
+        + f"\n{_of_its_two_runs(json.loads((ROOT / FULL_LEDGER).read_text(encoding='utf-8')))}\n"
+        + "".join(f"\n{_of_a_further_run(one)}\n" for one in content["full"]),
     )
 
 
-def _of_the_full_ledger(one: Content) -> str:
-    changed = one["changed"]
+def _of_its_two_runs(kept: Content) -> str:
+    run = kept["run"]
+    changed = {name: entry["verdicts"] for name, entry in kept["claims"].items() if len({*entry["verdicts"]}) > 1}
+    return (
+        f"The full ledger's two runs, with base seeds {run['base_seed']} and {run['again']}, have the same verdict for "
+        f"{len(kept['claims']) - len(changed)} of {len(kept['claims'])} claims; {_told(changed)}. A verdict next to "
+        "`depends` changes where one part of many, a place or a dataset, is found on the other side in one run and is "
+        "open in the other."
+    )
+
+
+def _of_a_further_run(one: Content) -> str:
+    first = one["changed_of_the_first_run"]
+    others = sum("inconclusive" not in pair for pair in first.values())
+    few = f" of {one['of']} claims, those whose studies it has all," if one["claims"] < one["of"] else " claims"
+    return (
+        f"A further run, with base seed {one['base_seed']}, tells on {one['claims']}{few} and has the full ledger's "
+        f"verdict for {one['claims'] - len(one['changed'])}; {_told(one['changed'])}. Of the first run's verdicts, "
+        f"taken alone, it changes {len(first)}, {others} of them otherwise than to or from inconclusive."
+    )
+
+
+def _told(changed: dict[str, list[str]]) -> str:
     others = {name: pair for name, pair in changed.items() if "inconclusive" not in pair}
     reversed_ = sum({*pair} == {"supported", "refuted"} for pair in others.values())
-    told = ", ".join(f"`{name}` from {first} to {second}" for name, (first, second) in others.items())
+    names = ", ".join(f"`{name}` from {first} to {second}" for name, (first, second) in others.items())
     return (
-        f"The full ledger with base seed {one['base_seed']} has the kept one's verdict for "
-        f"{one['claims'] - len(changed)} of {one['claims']} claims; {len(changed) - len(others)} are inconclusive in "
-        f"one of the two, {len(others)} changed otherwise{f' ({told})' if told else ''}, "
-        f"{reversed_} from supported to refuted or back. A verdict next to `depends` changes where one part of many, a "
-        "place or a dataset, is found on the other side in one run and is open in the other."
+        f"{len(changed) - len(others)} are inconclusive in one of the two, {len(others)} differ otherwise"
+        f"{f' ({names})' if names else ''}, {reversed_} from supported to refuted or back"
+    )
+
+
+def render_modules() -> None:
+    """Write what the package does to anyone's module."""
+    content = newest("modules")
+    replace(IN_YOUR_CODE, "variances", _variances(content))
+    replace(IN_YOUR_CODE, "monitor", _monitor(content))
+
+
+def _variances(content: Content) -> str:
+    rows = [
+        f"| {row['network']} | {_code(row['scheme'])} | {_geometric(row['signals'])} | {_geometric(row['gradients'])} |"
+        for row in content["variances"]
+    ]
+    draws = len(content["variances"][0]["signals"])
+    return "\n".join(["| network | weights | signal | gradient |", "|---|---|---|---|", *rows]) + (
+        f"\n\n{content['depth']} layers of {content['width']} units. Signal: the mean square of the last layer's "
+        "z over the first's; gradient: that at the first over that at the last; 1 is kept. Geometric means of "
+        f"{draws} draws, with the smallest and the largest.\n"
+    )
+
+
+def _code(name: str) -> str:
+    return f"`{name}`" if name.endswith("_") else name
+
+
+def _geometric(ratios: list[float]) -> str:
+    return f"{math.exp(statistics.mean(map(math.log, ratios))):.2g} ({min(ratios):.2g} to {max(ratios):.2g})"
+
+
+def _monitor(content: Content) -> str:
+    told = []
+    for row in content["cost"]:
+        step, look = statistics.median(row["steps"]), statistics.median(row["looks"])
+        cost = f"{look / step / content['interval']:.1%}".replace("%", " %")
+        told += [f"{cost} of the time of {row['module']} ({look:.1f} ms a look, {step:.1f} ms a step)"]
+    return (
+        f"At its default interval of {content['interval']} steps the monitor costs {' and '.join(told)}, on "
+        f"{content['cores']} cores of an {content['processor']}; medians of {len(content['cost'][0]['looks'])} looks.\n"
+    )
+
+
+def render_mlflow() -> None:
+    """Write how long MLflow's UI takes over many runs."""
+    content = newest("mlflow")
+    views = ", ".join(f"{name} {statistics.median(seconds):.1f} s" for name, seconds in content["views"].items())
+    replace(
+        SCALING,
+        "mlflow",
+        f"MLflow's UI over an experiment of {content['runs']:,} runs in SQLite, from an empty page to the first row: "
+        f"{views} (medians of {len(content['views']['all'])}; filtered by two axes, sorted by test accuracy; "
+        f"{content['cores']} cores of an {content['processor']}).\n",
     )
 
 

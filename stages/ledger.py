@@ -1,4 +1,4 @@
-"""The full ledger: every study of params.yaml, in two hours. Usage: ``python -m stages.ledger [SEED] [STUDY …]``.
+"""The full ledger: every study of params.yaml, twice. Usage: ``python -m stages.ledger [SEED] [STUDY …]``.
 
 An interrupted run goes on from the networks that are kept. Results of `dvc repro` stay as they are.
 """
@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import Params, load_params
 from pipeline.data import Dataset
@@ -16,7 +17,7 @@ from pipeline.evaluation.claims.entries import CLAIMS
 from pipeline.evaluation.claims.evidence import Evidence
 from pipeline.evaluation.claims.ledger import as_effects, as_metrics, as_table, keep_ledger
 from pipeline.evaluation.golden import FULL_LEDGER
-from pipeline.evaluation.rerun import gather
+from pipeline.evaluation.rerun import agreed, gather
 from pipeline.report.full import render_ledger
 from pipeline.strict_json import save_json
 from stages import REPORT, run
@@ -29,6 +30,8 @@ SEEDS = 40
 """That every study has at least, but for those that are large: their third look at the data."""
 TUNING_SEEDS = 20
 """That choose each setting's learning rate; layers after training are measured on them too."""
+APART = 1000
+"""From the base seed of the first run to that of the second."""
 LARGE = {"digits_very_deep", "fashion", "fashion_notebook", "fashion_deep", "fashion_third_edition"}
 PAGE = Path("docs/results/ledger.md")
 
@@ -36,9 +39,10 @@ PAGE = Path("docs/results/ledger.md")
 def main(*words: str) -> None:
     """Write ``golden/ledger.json``, ``docs/results/ledger.md`` from it, and the parts and effects to ``report/full``.
 
-    With names of studies, the ledger over these alone is written to ``report/full``, and nothing is kept. With a base
-    seed, it is the ledger on other seeds and splits: ``report/full/SEED.json`` has it, and it is said which verdicts of
-    the kept one hold.
+    Everything is trained twice, on seeds and splits that have nothing in common, and a verdict counts where both runs
+    have it. With names of studies, they are trained once, the ledger over these alone is written to ``report/full``,
+    and nothing is kept. With a base seed, everything is trained once, on other seeds and splits:
+    ``report/full/SEED.json`` has the ledger, and it is said which verdicts of the kept one hold.
     """
     params = load_params()
     seed = int(words[0]) if words and words[0].isdecimal() else None
@@ -54,37 +58,45 @@ def main(*words: str) -> None:
     for name, error in left_out.items():
         print(f"warning: {name} is left out: {error}")
     studies = tuple(name for name in wanted if name not in left_out)
-    probes = load_probes()
     tuning = params.tuning.model_copy(update={"seeds": max(TUNING_SEEDS, params.tuning.seeds)})
     params = params.with_seeds(SEEDS, {*studies} - LARGE).model_copy(update={"run": studies, "tuning": tuning})
-    evidence = gather(params, datasets, probes)
-    ledger = keep_ledger(CLAIMS, evidence)
-    folder = REPORT / "full"
-    folder.mkdir(parents=True, exist_ok=True)
-    table, metrics = as_table(ledger), as_metrics(ledger)
-    table.to_parquet(folder / "findings.parquet", index=False)
-    as_effects(ledger).to_parquet(folder / "effects.parquet", index=False)
-    kept = {
-        "run": about(params, evidence, studies, sorted(left_out)),
-        "claims": metrics,
-        "quick": {name: entry["verdict"] for name, entry in load_ledger().items()},
-        "parts": table[["claim", "part", "name", "speaks"]].to_numpy().tolist(),
-    }
-    save_json(kept, folder / ("ledger.json" if seed is None else f"{seed}.json"))
+    kept = judged(params, datasets, sorted(left_out))
     if seed is not None:
         before = json.loads(FULL_LEDGER.read_text(encoding="utf-8"))["claims"]
-        print("\n".join(told(before, metrics)))
+        print("\n".join(told(before, kept["claims"])))
         return
     if not names:
+        again = judged(params.reseeded(params.base_seed + APART), datasets, sorted(left_out))
+        kept["claims"] = agreed(kept["claims"], again["claims"])
+        kept["run"]["again"] = again["run"]["base_seed"]
         save_json(kept, FULL_LEDGER)
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(render_ledger(json.loads(FULL_LEDGER.read_text(encoding="utf-8"))), encoding="utf-8")
         print(f"{PAGE} and {FULL_LEDGER} are written")
-    for entry in ledger:
-        print(f"{entry.claim.id}: {entry.verdict}")
+    for name, entry in kept["claims"].items():
+        print(f"{name}: {entry['verdict']}")
 
 
-def about(params: Params, evidence: Evidence, studies: Sequence[str], left_out: Sequence[str]) -> dict[str, object]:
+def judged(params: Params, datasets: Callable[[str], Dataset], left_out: Sequence[str]) -> dict[str, Any]:
+    """Train everything once; write parts, effects and ``BASE_SEED.json`` to ``report/full``, and return the last."""
+    evidence = gather(params, datasets, load_probes())
+    ledger = keep_ledger(CLAIMS, evidence)
+    folder = REPORT / "full"
+    folder.mkdir(parents=True, exist_ok=True)
+    table = as_table(ledger)
+    table.to_parquet(folder / f"findings-{params.base_seed}.parquet", index=False)
+    as_effects(ledger).to_parquet(folder / f"effects-{params.base_seed}.parquet", index=False)
+    kept = {
+        "run": about(params, evidence, params.run, left_out),
+        "claims": as_metrics(ledger),
+        "quick": {name: entry["verdict"] for name, entry in load_ledger().items()},
+        "parts": table[["claim", "part", "name", "speaks"]].to_numpy().tolist(),
+    }
+    save_json(kept, folder / f"{params.base_seed}.json")
+    return kept
+
+
+def about(params: Params, evidence: Evidence, studies: Sequence[str], left_out: Sequence[str]) -> dict[str, Any]:
     """Return what the run was."""
     return {
         "base_seed": params.base_seed,

@@ -12,7 +12,7 @@ from pipeline.evaluation.maps import load_map
 from pipeline.report.page import Ledger
 from pipeline.report.tables import StudyResults
 from pipeline.report.write import write_report
-from pipeline.tracking import commit, track_claims, track_report
+from pipeline.tracking import Execution, commit, track_claims, track_report
 from pipeline.training.results import load_results
 from stages import MAPS, PREPARED, REPORT, RESULTS, run, tracked
 
@@ -42,8 +42,10 @@ def main() -> None:
     page = write_report(studies, params, ledger, maps, REPORT, commit())
     print(f"report: {page}")
     with tracked("the report"):
-        track_claims(REPORT)
-        track_report(page, params.run)
+        executions = [
+            Execution(one.name, one.study, one.card, one.results, one.evaluation, RESULTS / one.name) for one in studies
+        ]
+        track_report(page, executions, track_claims(REPORT))
 
 
 if __name__ == "__main__":

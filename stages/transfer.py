@@ -42,7 +42,7 @@ def _experiments(study: str, params: Params) -> None:
     metrics = transfer_metrics(results.transfer, summary)
     save_json(metrics, RESULTS / study / "transfer.json")
     with tracked(f"{study}, transfer"):
-        track_transfer(study, params, dataset.card, device_name(params.compute), results)
+        track_transfer(study, params, dataset.card, device_name(params.compute), results, summary)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What several rooms' tests need: the project's own parameters, and its smallest study."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +43,14 @@ def bucket(served_bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     for name, value in served_bucket.environment.items():
         monkeypatch.setenv(name, value)
     return served_bucket
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation site, built as `make docs` does."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    mkdocs = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    for words in (["--site-dir", folder], ["--config-file", "mkdocs.ko.yml", "--site-dir", folder / "ko"]):
+        built = subprocess.run([*mkdocs, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stdout + built.stderr
+    return folder

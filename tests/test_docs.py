@@ -1,8 +1,6 @@
 """The documentation site: built strictly, in both languages, with links that lead somewhere."""
 
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -42,17 +40,6 @@ def links(page: Path) -> Links:
     return found
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """Build the site, as `make docs` does."""
-    folder = tmp_path_factory.mktemp("docs") / "site"
-    mkdocs = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
-    for words in (["--site-dir", folder], ["--config-file", "mkdocs.ko.yml", "--site-dir", folder / "ko"]):
-        built = subprocess.run([*mkdocs, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert built.returncode == 0, built.stdout + built.stderr
-    return folder
-
-
 def test_every_link_leads_somewhere(site: Path) -> None:
     pages = {page: links(page) for page in site.rglob("*.html") if page.name != "404.html"}
     assert len(pages) > 2 * len(CLAIMS)
@@ -73,6 +60,12 @@ def test_every_link_leads_somewhere(site: Path) -> None:
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     loaded = {link for page in site.rglob("*.html") for link in links(page).loads if urlsplit(link).scheme}
     assert loaded == set()
+
+
+def test_no_star_of_a_formula_became_emphasis(site: Path) -> None:
+    emphasised = {text for page in site.rglob("*.html") for text in re.findall(r"<em>([^<]*)</em>", page.read_text())}
+    assert emphasised
+    assert [text for text in emphasised if text.startswith(")") or text.count("(") != text.count(")")] == []
 
 
 @pytest.mark.parametrize(("language", "words"), [("", ("Measured", "Query")), ("ko", ("측정", "질의"))])

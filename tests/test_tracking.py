@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.evaluation.transfer import summarize_transfer
 from pipeline.experiments.names import TRANSFER_SETTING
 from pipeline.experiments.transfer.run import run_transfer
+from pipeline.grid import cell_name
 from pipeline.tracking import Execution, make_experiments, runs, track_execution, track_report, track_transfer
 from tests.building import evaluated
 
@@ -58,6 +60,17 @@ def test_a_cell_is_written_whole(execution: Execution, client: MlflowClient) -> 
             np.testing.assert_allclose(logged, history.groupby("epoch")[metric].agg(statistic))
 
 
+def test_a_cell_has_the_intervals_over_its_seeds(execution: Execution, client: MlflowClient) -> None:
+    track_execution(execution)
+    names = [cell_name(levels, execution.study.varied) for levels in execution.evaluation.cells.to_dict("records")]
+    kept = execution.evaluation.cells.set_axis(names)
+    bounds = ["val_accuracy_low", "val_accuracy_high", "test_accuracy_low", "test_accuracy_high"]
+    for run in cells(client):
+        shown = {name: run.data.metrics[name] for name in bounds if name in run.data.metrics}
+        assert shown == kept.loc[run.info.run_name, bounds].dropna().to_dict()
+    assert len(kept[bounds].dropna()) >= 2
+
+
 def test_a_database_holds_what_a_server_would_be_sent(execution: Execution, client: MlflowClient, monkeypatch) -> None:
     def found() -> list:
         shown = [run.to_dictionary() for run in cells(client)]
@@ -104,8 +117,9 @@ def test_what_an_interrupted_writer_left_is_written_anew(execution: Execution, c
 
 def test_transfer_written_twice_makes_one_run_per_setting(params, digits, client: MlflowClient) -> None:
     results = run_transfer("mini", params, digits, params.transfer["mini"])
+    summary = summarize_transfer(results.transfer, results.transfer_hits, digits.card, params.evaluation.confidence)
     for _ in range(2):
-        track_transfer("mini", params, digits.card, "cpu", results)
+        track_transfer("mini", params, digits.card, "cpu", results, summary)
     experiment = client.get_experiment_by_name("mini").experiment_id
     (parent,) = client.search_runs([experiment], "tags.kind = 'transfer'")
     assert parent.info.run_name == "mini, transfer three_and_five: 12 networks"
@@ -115,6 +129,10 @@ def test_transfer_written_twice_makes_one_run_per_setting(params, digits, client
     (run,) = [run for run in found if run.info.run_name == "B · 20 labels · 2 layers reused, 2 unfrozen"]
     own = results.transfer.query("reused == 2 and unfrozen == 2")
     assert run.data.metrics["test_accuracy"] == pytest.approx(own["test_accuracy"].mean())
+    (kept,) = summary.query("reused == 2 and unfrozen == 2").to_dict("records")
+    assert kept["test_accuracy_low"] < run.data.metrics["test_accuracy"] < kept["test_accuracy_high"]
+    for name in ("test_accuracy_low", "test_accuracy_high", "gain_low", "gain_high"):
+        assert run.data.metrics[name] == kept[name]
     assert run.data.params["labels"] == "20"
     assert len(client.get_metric_history(run.info.run_id, "val_accuracy")) == 3
 
@@ -125,9 +143,16 @@ def test_a_deleted_experiment_comes_back(client: MlflowClient) -> None:
     assert make_experiments(["mini"])["mini"] == first
 
 
-def test_the_report_is_an_artifact_of_the_execution(execution: Execution, client: MlflowClient, tmp_path: Path) -> None:
+def test_the_report_is_an_artifact_of_the_execution_it_is_about(
+    execution: Execution, client: MlflowClient, tmp_path: Path
+) -> None:
     parent = track_execution(execution)
+    training = execution.study.training.model_copy(update={"epochs": 3})
+    later = track_execution(execution._replace(study=execution.study.model_copy(update={"training": training})))
+    ledger = client.create_run(make_experiments(["claims"])["claims"]).info.run_id
     page = tmp_path / "index.html"
     page.write_text("<p>report</p>")
-    track_report(page, ["mini"])
-    assert [file.path for file in client.list_artifacts(parent, "report")] == ["report/index.html"]
+    track_report(page, [execution], ledger)
+    for run in (parent, ledger):
+        assert [file.path for file in client.list_artifacts(run, "report")] == ["report/index.html"]
+    assert client.list_artifacts(later, "report") == []

@@ -44,3 +44,23 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tu
     """
     both = {name: (entry["verdict"], after[name]["verdict"]) for name, entry in before.items() if name in after}
     return {name: verdicts for name, verdicts in both.items() if verdicts[0] != verdicts[1]}
+
+
+def agreed(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ledger whose verdicts are those that two runs have in common; where they differ, it is inconclusive.
+
+    Each claim has besides ``verdicts``, of either run. All else is the first run's.
+
+    Args:
+        first: a ledger, see `pipeline.evaluation.claims.ledger.as_metrics`.
+        second: the same claims on other seeds and splits.
+    """
+    differ = changes(first, second)
+    return {
+        name: {
+            **entry,
+            "verdict": "inconclusive" if name in differ else entry["verdict"],
+            "verdicts": [entry["verdict"], second[name]["verdict"]],
+        }
+        for name, entry in first.items()
+    }

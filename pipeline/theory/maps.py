@@ -74,7 +74,7 @@ class LayerMap:
         return (self.weight_variance * product_moment(self.function, q, c) + self.bias_variance) / self.variance(q)
 
     def variance_fixed_points(self) -> list[FixedPoint]:
-        """Return every q* = V(q*) with 0 < q* < 1e8, ascending; 0 itself where V(0) = 0.
+        """Return every `q* = V(q*)` with `0 < q* < 1e8`, ascending; 0 itself where V(0) = 0.
 
         A scale-free function at its own gain, such as ReLU's σ_w² = 2, has them everywhere: one, 1.0 with slope 1,
         stands for all.

@@ -11,14 +11,17 @@ from mlflow.entities import Param
 
 from ..evaluation.claims.ledger import SIDES
 from .provenance import common_tags, sha256
-from .runs import KIND, finished_runs, lock, make_experiments, metrics_of, open_run
+from .runs import DIGEST, KIND, finished_runs, lock, make_experiments, metrics_of, open_run
+from .study import Execution
 
 CLAIMS = "claims"
 """The experiment of the ledger."""
 
 
-def track_claims(folder: Path) -> None:
+def track_claims(folder: Path) -> str:
     """Write the ledger as a run of its own, in the experiment `CLAIMS`: a parameter for each claim's verdict.
+
+    Returns the run's id.
 
     Args:
         folder: of ``claims.json``, ``findings.parquet`` and ``effects.parquet``, which the run keeps.
@@ -41,15 +44,22 @@ def track_claims(folder: Path) -> None:
                 )
                 for path in files:
                     client.log_artifact(run.id, str(path))
+    return run.id
 
 
-def track_report(report: Path, studies: Iterable[str]) -> None:
-    """Attach the report to each study's latest execution, and to the latest ledger."""
+def track_report(report: Path, executions: Iterable[Execution], ledger: str) -> None:
+    """Attach the report to the runs of what it is about.
+
+    Args:
+        report: the page.
+        executions: of its studies; one that is not in MLflow is left out.
+        ledger: the ledger's run, see `track_claims`.
+    """
     client = MlflowClient()
-    for name, experiment in make_experiments([*studies, CLAIMS]).items():
-        kind = CLAIMS if name == CLAIMS else "execution"
-        parents = client.search_runs(
-            [experiment], f"tags.{KIND} = '{kind}'", order_by=["attributes.start_time DESC"], max_results=1
-        )
-        for parent in parents:
-            client.log_artifact(parent.info.run_id, str(report), "report")
+    found = [ledger]
+    for execution in executions:
+        experiment = make_experiments([execution.name])[execution.name]
+        runs = client.search_runs([experiment], f"tags.{KIND} = 'execution' AND tags.{DIGEST} = '{execution.digest}'")
+        found += [run.info.run_id for run in runs]
+    for run in found:
+        client.log_artifact(run, str(report), "report")

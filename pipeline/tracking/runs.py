@@ -26,9 +26,9 @@ from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import event, insert
 from sqlalchemy.engine import URL, Engine, make_url
 
+from ..checkout import checkout
 from .provenance import sha256
 
-DEFAULT_URI = "sqlite:///mlflow.db"
 DIGEST, KIND, WRITER = "digest", "kind", "writer"
 PARENT = "mlflow.parentRunId"
 BATCH = 1000
@@ -60,7 +60,7 @@ def _refuse_unwritable(uri: URL) -> None:
 
 def tracking_uri() -> str:
     """Return where runs are written: ``MLFLOW_TRACKING_URI``, else a SQLite file in the project's folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{checkout() / 'mlflow.db'}"
 
 
 def make_experiments(studies: Iterable[str]) -> dict[str, str]:
@@ -78,7 +78,9 @@ def make_experiments(studies: Iterable[str]) -> dict[str, str]:
         for study in studies:
             experiment = client.get_experiment_by_name(study)
             if experiment is None:
-                ids[study] = client.create_experiment(study)
+                # Where MLflow would put them is the folder at hand, which of an experiment of DVC's is soon gone.
+                artifacts = None if checkout() == Path() else (checkout() / "mlruns" / study).as_uri()
+                ids[study] = client.create_experiment(study, artifact_location=artifacts)
                 continue
             if experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(experiment.experiment_id)
@@ -88,12 +90,12 @@ def make_experiments(studies: Iterable[str]) -> dict[str, str]:
 
 def lock(what: str) -> FileLock:
     """Return what one process of this machine holds at a time while it writes an experiment."""
-    return FileLock(Path(tempfile.gettempdir()) / f"trainability-{sha256(str(Path.cwd()), what)[:16]}.lock")
+    return FileLock(Path(tempfile.gettempdir()) / f"trainability-{sha256(str(checkout().absolute()), what)[:16]}.lock")
 
 
 def writer() -> str:
     """Return what tells this clone on this machine from all others; of its processes one writes at a time."""
-    return sha256(platform.node(), str(Path.cwd()))[:16]
+    return sha256(platform.node(), str(checkout().absolute()))[:16]
 
 
 class Run(NamedTuple):

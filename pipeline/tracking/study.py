@@ -43,6 +43,8 @@ from .settings import settings
 
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas")
 """What the champion's code imports."""
+INTERVALS = ["val_accuracy_low", "val_accuracy_high", "test_accuracy_low", "test_accuracy_high"]
+"""Over a cell's seeds and the samples."""
 CLASS_TYPES = {"bool": DataType.boolean, "int": DataType.long, "float": DataType.double, "str": DataType.string}
 
 
@@ -57,6 +59,18 @@ class Execution(NamedTuple):
     evaluation: Evaluation
     folder: Path
     """Where the study's files are."""
+
+    @property
+    def digest(self) -> str:
+        """What tells it from others: its settings, and all that it came to."""
+        return sha256(
+            self.name,
+            self.study.model_dump_json(),
+            self.card.sha256,
+            self.results.networks.to_csv(),
+            self.results.history.to_csv(),
+            json.dumps(self.evaluation.metrics.get("champion")),
+        )
 
 
 def track_execution(execution: Execution) -> str:
@@ -75,8 +89,8 @@ def _track_execution(execution: Execution) -> str:
     common = common_tags() | {"device": ", ".join(sorted(execution.results.timings["device"].unique()))}
     champion = execution.evaluation.metrics.get("champion", {})
     reproduced = {"reproduced": champion["reproduced"]} if champion else {}
-    digest, title = _execution_digest(execution), _execution_name(execution)
-    with open_run(client, experiment, known, digest, title, common | reproduced) as parent:
+    title = _execution_name(execution)
+    with open_run(client, experiment, known, execution.digest, title, common | reproduced) as parent:
         if parent.new:
             _write_execution(client, parent.id, execution)
     _crown(client, parent.id, execution)
@@ -113,15 +127,17 @@ def _cell_runs(execution: Execution, tags: dict[str, str]) -> Iterator[NewRun]:
     study, results = execution.study, execution.results
     varied, epochs = study.varied, {"epochs": study.training.epochs}
     budget = study.model_dump_json(exclude={"grid"})
+    intervals: dict[Any, Any] = execution.evaluation.cells.set_index([*AXES])[INTERVALS].to_dict("index")
     for cell in settings(results.networks, results.history, AXES):
+        bounds = intervals[tuple(cell.levels.values())]
         yield NewRun(
-            sha256(execution.name, budget, execution.card.sha256, *cell.tables),
+            sha256(execution.name, budget, execution.card.sha256, *cell.tables, str(bounds)),
             cell_name(cell.levels, varied),
             tags
             | {axis: str(level) for axis, level in cell.levels.items()}
             | {KIND: "cell", "health": health_name(cell.networks["health"])},
             cell.levels | epochs | cell.seeds,
-            cell.metrics,
+            cell.metrics + metrics_of(bounds),
         )
 
 
@@ -164,17 +180,6 @@ def _crown(client: MlflowClient, run: str, execution: Execution) -> None:
 
 def _execution_name(execution: Execution) -> str:
     return f"{execution.name}: {len(execution.results.networks):,} networks"
-
-
-def _execution_digest(execution: Execution) -> str:
-    return sha256(
-        execution.name,
-        execution.study.model_dump_json(),
-        execution.card.sha256,
-        execution.results.networks.to_csv(),
-        execution.results.history.to_csv(),
-        json.dumps(execution.evaluation.metrics.get("champion")),
-    )
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

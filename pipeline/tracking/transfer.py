@@ -1,5 +1,8 @@
 """A study's transfer experiments: a run for each, and under it a run for each setting."""
 
+from typing import Any
+
+import pandas as pd
 from mlflow import MlflowClient
 
 from ..config import Params
@@ -17,14 +20,31 @@ from .runs import (
     finished_runs,
     lock,
     make_experiments,
+    metrics_of,
     open_run,
     write_runs,
 )
 from .settings import settings
 
+SUMMARIZED = [name for name in TRANSFER_SETTING if name != "task"]
+"""A summary is of task B."""
+INTERVALS = ["test_accuracy_low", "test_accuracy_high", "gain_mean", "gain_low", "gain_high"]
 
-def track_transfer(study: str, params: Params, card: Card, device: str, results: TransferResults) -> None:
-    """Write a study's transfer experiments: a parent run for each, and under it a run for each setting."""
+
+def track_transfer(
+    study: str, params: Params, card: Card, device: str, results: TransferResults, summary: pd.DataFrame
+) -> None:
+    """Write a study's transfer experiments: a parent run for each, and under it a run for each setting.
+
+    Args:
+        study: its name.
+        params: all parameters.
+        card: of the study's data.
+        device: on which it was trained.
+        results: of all the study's experiments.
+        summary: see `pipeline.evaluation.transfer.summarize_transfer`.
+    """
+    intervals: dict[Any, Any] = summary.set_index(SUMMARIZED)[INTERVALS].to_dict("index")
     with lock(study):
         experiment = make_experiments([study])[study]
         client = MlflowClient()
@@ -43,17 +63,22 @@ def track_transfer(study: str, params: Params, card: Card, device: str, results:
                 "hidden": spell_widths(transfer.hidden),
                 **transfer.training.model_dump(include={"epochs", "batch_size"}),
             }
-            runs = [
-                NewRun(
-                    sha256(study, *identity, *setting.tables),
+            runs = []
+            for setting in settings(table, history, TRANSFER_SETTING):
+                bounds = (
+                    intervals[tuple(setting.levels[name] for name in SUMMARIZED)]
+                    if setting.levels["task"] == "B"
+                    else {}
+                )
+                one = NewRun(
+                    sha256(study, *identity, *setting.tables, str(bounds)),
                     transfer_name(setting.levels),
                     common
                     | {name: str(level) for name, level in setting.levels.items()}
                     | {KIND: "transfer_setting", PARENT: parent.id},
                     setting.levels | budget | setting.seeds,
-                    setting.metrics,
+                    setting.metrics + metrics_of(bounds),
                 )
-                for setting in settings(table, history, TRANSFER_SETTING)
-            ]
+                runs.append(one)
             write_runs(client, experiment, known, runs)
         delete_unfinished(client, experiment)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 from safetensors.numpy import save as to_bytes
 
+from ..checkout import checkout
 from ..networks.stack import Weights
 from .atomic import UNFINISHED, sealed, verified
 from .checkpoints import NETWORKS, EpochCheckpoint, VerifiedIO
@@ -26,7 +27,7 @@ from .outcome import Outcome
 from .recipe import Recipe
 from .storage import VARIABLE, Folder, storage
 
-DEFAULT_FOLDER = Path(".networks")
+DEFAULT_FOLDER = ".networks"
 SUFFIX, WEIGHTS_SUFFIX = ".network", ".weights"
 CHECKPOINTS, CHECKPOINT_SUFFIX = "unfinished", ".checkpoint"
 UNDER_WAY = "under-way"
@@ -55,8 +56,9 @@ class NetworkStore:
     """
 
     def __init__(self, place: Path | str | None = None) -> None:
-        self.storage = storage(place or os.environ.get(VARIABLE) or DEFAULT_FOLDER)
-        self.folder = self.storage.path if isinstance(self.storage, Folder) else DEFAULT_FOLDER
+        own = checkout() / DEFAULT_FOLDER
+        self.storage = storage(place or os.environ.get(VARIABLE) or own)
+        self.folder = self.storage.path if isinstance(self.storage, Folder) else own
         """Of this machine: has its checkpoints, and all the rest where the place is no URL."""
         self._warned = False
         self._marks: dict[str, frozenset[str]] = {}

@@ -4,13 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 import pytest
 from ruamel.yaml import YAML
 
+from benchmarks.pictures import find_chromium
 from tests.conftest import ROOT
 
 
@@ -89,3 +90,14 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made.git("add", "-A")
     made.git("commit", "-m", "a clone")
     return made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = find_chromium()
+    assert chromium, "no Chromium on this machine: `apt-get install chromium`, or your system's package"
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -8,26 +8,14 @@ from collections.abc import Iterator
 import pytest
 from mlflow import MlflowClient
 
-from benchmarks.pictures import find_chromium
 from tests.e2e.conftest import Clone
 from tests.s3 import free_port, wait_for
 
 pytestmark = pytest.mark.browser
-playwright = pytest.importorskip("playwright.sync_api")
 axe_core = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 HANGUL = re.compile(r"[\uac00-\ud7a3]")
 SIZES = {"phone": (360, 740), "desktop": (1280, 900)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    chromium = find_chromium()
-    assert chromium, "no Chromium on this machine: `apt-get install chromium`, or your system's package"
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

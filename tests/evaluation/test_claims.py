@@ -29,6 +29,7 @@ from pipeline.evaluation.claims.ledger import (
 from pipeline.evaluation.claims.questions import activations_differ
 from pipeline.evaluation.claims.transfer import fewest_and_all
 from pipeline.evaluation.estimates import of_replicates, of_samples
+from pipeline.evaluation.rerun import agreed
 from pipeline.experiments.probes import (
     COSTS,
     clipping_angles,
@@ -255,13 +256,39 @@ def test_looking_again_and_again_costs_no_more_than_it_may() -> None:
     assert false / ledgers <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / ledgers)
 
 
-def test_effects_of_twice_the_margin_are_found_in_a_ledger_of_fifty() -> None:
-    """With eight datasets of 40 replicates: what the full run has."""
+def test_effects_of_twice_the_margin_are_found_in_both_runs_of_a_ledger_of_fifty() -> None:
+    """With eight datasets of 40 replicates in each run: what the full ledger has."""
     generator = np.random.default_rng(2)
-    claims = [claim(name=str(n), findings=simulated(generator, 1.0, 0.25, 8, 2, 40)) for n in range(LEDGER)]
-    verdicts = [entry.verdict for entry in keep_ledger(claims, Evidence({}))]
+    claims = [simulated(generator, 1.0, 0.25, 8, 2, 80) for _ in range(LEDGER)]
+    runs = [
+        [
+            claim(name=str(n), findings=[one._replace(effects=one.effects[half]) for one in findings])
+            for n, findings in enumerate(claims)
+        ]
+        for half in (slice(40), slice(40, None))
+    ]
+    kept = agreed(*(as_metrics(keep_ledger(run, Evidence({}))) for run in runs))
+    verdicts = [entry["verdict"] for entry in kept.values()]
     assert verdicts.count("supported") / LEDGER >= 0.8
     assert verdicts.count("refuted") == verdicts.count("negligible") == 0
+
+
+def test_a_verdict_that_two_runs_do_not_share_is_inconclusive() -> None:
+    first, second = (
+        as_metrics(
+            keep_ledger([claim(name=name, findings=[found(effects)]) for name, effects in run.items()], Evidence({}))
+        )
+        for run in (
+            {"same": around(10), "open in one": around(10), "the other way": around(10), "open": NOT_KNOWN},
+            {"same": around(9), "open in one": NOT_KNOWN, "the other way": around(-10), "open": NOT_KNOWN},
+        )
+    )
+    kept = agreed(first, second)
+    assert {name: entry["verdict"] for name, entry in kept.items()} == {
+        "same": "supported", "open in one": "inconclusive", "the other way": "inconclusive", "open": "inconclusive",
+    }  # fmt: skip
+    assert kept["the other way"]["verdicts"] == ["supported", "refuted"]
+    assert kept["same"]["effect"] == first["same"]["effect"]
 
 
 def test_of_the_verdicts_of_a_mixed_ledger_at_most_one_in_twenty_is_false() -> None:

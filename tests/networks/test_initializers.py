@@ -48,7 +48,7 @@ def test_weights_follow_their_distribution(name: str) -> None:
     sd = math.sqrt(VARIANCE[name])
     if name in {"glorot_uniform", "lecun_uniform", "he_uniform", "identity"}:
         distribution = stats.uniform(-math.sqrt(3) * sd, 2 * math.sqrt(3) * sd)
-    elif name in {"standard_normal", "critical"}:
+    elif name in {"standard_normal", "critical", "gaussian"}:
         distribution = stats.norm(0, sd)
     elif name == "orthogonal":  # a coordinate of a point on a sphere
         distribution = stats.beta((FAN_OUT - 1) / 2, (FAN_OUT - 1) / 2, loc=-1, scale=2)

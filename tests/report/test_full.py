@@ -24,3 +24,12 @@ def test_a_claim_that_depends_says_on_what() -> None:
     for claim in CLAIMS:
         if KEPT["claims"].get(claim.id, {}).get("verdict") == "depends":
             assert f"- **{claim.statement.replace('|', chr(92) + '|')}** For: " in page
+
+
+def test_a_verdict_stands_where_both_runs_have_it_and_the_page_says_where_they_differ() -> None:
+    page = render_ledger(KEPT)
+    for claim in CLAIMS:
+        if entry := KEPT["claims"].get(claim.id):
+            first, second = entry["verdicts"]
+            assert entry["verdict"] == (first if first == second else "inconclusive")
+            assert (f"The first run found it {first}, the second {second}." in page) or first == second

@@ -84,7 +84,7 @@ def test_a_stack_that_does_not_fit_into_memory_is_halved_until_it_does(params, w
 
 def test_memory_that_does_not_hold_one_network_is_an_error(params, wide, digits) -> None:
     wider = wide.model_copy(update={"hidden": (12000, 12000)})
-    said = in_a_process_with(2**24, partial(train, wider, one_stack_at_a_time(params), digits))
+    said = in_a_process_with(2**28, partial(train, wider, one_stack_at_a_time(params), digits))
     assert "error: memory does not suffice for a single network of 64-12000-12000-10" in said
 
 

@@ -1,0 +1,15 @@
+"""Where a project's own files are that outlive a run: its networks, and what MLflow keeps."""
+
+from pathlib import Path
+
+COPIES = (".dvc", "tmp", "exps")
+"""In which `dvc exp run --queue` and ``--temp`` run each experiment in a copy of its own, which they delete."""
+
+
+def checkout() -> Path:
+    """Return the project's folder, from here; in a copy that DVC made for an experiment, the one it is a copy of."""
+    here = Path.cwd()
+    for depth, folder in enumerate(here.parents):
+        if folder.parts[-len(COPIES) :] == COPIES:
+            return here.parents[depth + len(COPIES)]
+    return Path()

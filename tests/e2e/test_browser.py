@@ -48,7 +48,7 @@ class Report:
         places = self.page.locator("#page [data-chart]")
         for index in range(places.count()):
             places.nth(index).scroll_into_view_if_needed()
-            places.nth(index).locator("svg").wait_for()
+            places.nth(index).locator("svg, canvas").first.wait_for()  # maps are drawn on a canvas
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

@@ -227,6 +227,7 @@ def test_a_source_archive_runs_in_any_folder_and_any_surroundings(tmp_path: Path
     assert "/a%20folder,%20in%20Z" in archive.make("report").stdout
 
 
+@pytest.mark.faults  # which is where what takes a while is
 def test_a_map_is_drawn_and_shown_with_theorys_edge_on_it(clone: Clone) -> None:
     def small(params: dict) -> None:
         params["draw"] = ["tanh"]

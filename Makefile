@@ -79,9 +79,9 @@ maps: $(VENV)/installed ## Draw maps of params.yaml into the report, in some min
 	dvc exp run -S 'draw=[$(MAPS)]'
 
 # Of an experiment's hundreds of numbers, those that a person compares; a terminal that is narrower scrolls.
-COLUMNS := Experiment|run|draw|.*\.(networks|diverged|at_chance)$$|.*best_cell\.(val_accuracy_mean|activation|initializer|normalization|learning_rate)$$
+SHOWN := Experiment|run|draw|.*\.(networks|diverged|at_chance)$$|.*best_cell\.(val_accuracy_mean|activation|initializer|normalization|learning_rate)$$
 experiments: $(VENV)/installed ## List the experiments of `dvc exp run`, with the columns that tell them apart
-	@COLUMNS=200 dvc exp show --drop '.*' --keep '$(COLUMNS)'
+	@COLUMNS=200 dvc exp show --drop '.*' --keep '$(SHOWN)'
 
 docs: $(VENV)/installed-dev ## Build the documentation site, in site/
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

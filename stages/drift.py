@@ -51,12 +51,13 @@ def main(*words: str) -> None:
 
 def read(folder: Path, name: str, params: Params) -> Record:
     """Return what a folder of results says of a study."""
-    tables = {table: pd.read_parquet(folder / name / f"{table}.parquet") for table in TABLES}
-    return record(name, params.study(name), params, tables, load_platform(folder / name))
+    *tables, propagation = (pd.read_parquet(folder / name / f"{table}.parquet") for table in (*TABLES, "propagation"))
+    trained = dict(zip(TABLES, tables, strict=True))
+    return record(name, params.study(name), params, trained, propagation, load_platform(folder / name))
 
 
 def _is_there(folder: Path, name: str) -> bool:
-    return (folder / name / "networks.parquet").is_file()
+    return all((folder / name / f"{table}.parquet").is_file() for table in ("networks", "propagation"))
 
 
 def _is_kept(name: str) -> bool:

@@ -1,7 +1,8 @@
 """Does this machine compute as others do? Usage: ``make verify``, or ``python -m stages.verify``.
 
-Trains a small study and compares what comes out with what the repository keeps of it. Exit code 1 where it differs and
-nothing that is known of the machine explains it, or where it differs by more than noise.
+Trains a small study, measures its networks before their first step, and compares what comes out with what the
+repository keeps of it. Exit code 1 where it differs and nothing that is known of the machine explains it, or where it
+differs by more than noise.
 """
 
 import sys
@@ -10,6 +11,7 @@ from pipeline.compute.rounding import processor
 from pipeline.config import load_params
 from pipeline.data.prepare import prepare
 from pipeline.evaluation.golden import GOLDEN, Record, compare, describe, load_record, record
+from pipeline.experiments.propagation import propagation
 from pipeline.training.devices import device_name
 from pipeline.training.platform import platform_fingerprint
 from pipeline.training.study import train_networks
@@ -22,10 +24,11 @@ def main() -> None:
     """Train, compare, and say in words what it means."""
     kept, here = load_record(STUDY, GOLDEN), measured()
     print(f"recorded: {kept.digest}\nhere:     {here.digest}   ({processor()})")
-    if here.digest == kept.digest:
+    found = compare(here, kept)
+    if found.status == "equal":
         print("The same, bit for bit: this machine computes as those do that made the recorded results.")
         return
-    found, reasons = compare(here, kept), differences(kept, here)
+    reasons = differences(kept, here)
     print(describe(STUDY, found))
     if not reasons:
         sys.exit(
@@ -42,8 +45,10 @@ def measured() -> Record:
     """Train the study, without the store, and return what it came to."""
     params = load_params()
     study = params.study(STUDY)
-    results = train_networks(STUDY, study, params, prepare(study.data), study.networks())
-    return record(STUDY, study, params, results._asdict(), platform_fingerprint(device_name(params.compute)))
+    dataset = prepare(study.data)
+    results = train_networks(STUDY, study, params, dataset, study.networks())
+    before = propagation(STUDY, study, params, dataset)
+    return record(STUDY, study, params, results._asdict(), before, platform_fingerprint(device_name(params.compute)))
 
 
 def differences(kept: Record, here: Record) -> list[str]:

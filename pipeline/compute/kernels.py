@@ -1,9 +1,10 @@
 """Matrix products and transcendental functions that round alike on every x86-64 processor, wherever their operands lie.
 
 On a CPU torch leaves these to Intel's MKL, whose products round by the alignment of their operands, and whose products
-and functions (``exp``, ``tanh``, even ``sqrt``) round by the processor's maker. NumPy brings its own: products by
-OpenBLAS, which copies its operands into buffers of its own before it multiplies, and functions that treat all elements
-alike. They work on the tensors' own memory and are no slower (docs/reproducibility.md). Other devices have torch's.
+and functions (``exp``, ``tanh``, ``erf``, even ``sqrt``) round by the processor's maker. NumPy brings its own: products
+by OpenBLAS, which copies its operands into buffers of its own before it multiplies, and functions that treat all
+elements alike. They work on the tensors' own memory and are no slower (docs/reproducibility.md). Other devices have
+torch's.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from ..axes import special
 
 # With several threads OpenBLAS splits a product by how many there are. Workers use the cores, a stack each.
 threadpool_limits(1, user_api="blas")
@@ -97,6 +100,14 @@ def sqrt_(x: Tensor) -> Tensor:
 def tanh_(x: Tensor) -> Tensor:
     """Replace x by tanh x."""
     return _in_place(np.tanh, Tensor.tanh_, x)
+
+
+def ndtr(x: Tensor) -> Tensor:
+    """Return the standard normal distribution Φ(x), of numbers in 64 bits."""
+    if x.device.type != "cpu":
+        share: Tensor = torch.special.ndtr(x)
+        return share
+    return torch.from_numpy(special.ndtr(_array(x).astype(np.float64, copy=False)))
 
 
 def _in_place(ours: np.ufunc, torchs: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

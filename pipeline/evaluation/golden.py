@@ -50,6 +50,8 @@ class Record(NamedTuple):
     study: str
     digest: str
     """Of its networks, history and layers; of the axes those that are varied."""
+    propagation: str
+    """Digest of its signals and gradients before the first step, as they are measured and as theory has them."""
     settings: str
     """Digest of all parameters that it depends on."""
     platform: dict[str, Any]
@@ -68,6 +70,8 @@ class Comparison(NamedTuple):
     """One row per cell of either: the axes, ``status``, ``score`` and ``difference``, the most significant one."""
     largest: float
     """The largest difference of any network's accuracy or loss."""
+    propagation: bool
+    """Whether both measured and predicted the same before the first step."""
 
 
 def fingerprint(table: pd.DataFrame) -> str:
@@ -89,15 +93,21 @@ def fingerprint(table: pd.DataFrame) -> str:
 
 
 def settings_digest(study: Study, params: Params) -> str:
-    """Return a digest of the parameters that a study's networks depend on."""
-    said = [study.data.model_dump(), study.training.epochs, study.networks(), params.health.model_dump()]
+    """Return a digest of the parameters that a study's networks depend on, and what is measured of them."""
+    shared = [params.health.model_dump(), params.propagation.model_dump()]
+    said = [study.data.model_dump(), study.training.epochs, study.networks(), *shared]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def record(
-    name: str, study: Study, params: Params, tables: Mapping[str, pd.DataFrame], platform: dict[str, Any]
+    name: str,
+    study: Study,
+    params: Params,
+    tables: Mapping[str, pd.DataFrame],
+    propagation: pd.DataFrame,
+    platform: dict[str, Any],
 ) -> Record:
-    """Return what a study came to, from its `TABLES`."""
+    """Return what a study came to, from its `TABLES` and those of its networks before the first step."""
     axes = list(AXES)
     parts = [{cell: rows.drop(columns=axes) for cell, rows in tables[table].groupby(axes)} for table in TABLES]
     networks = _scores(tables["networks"], tables["layers"])
@@ -112,7 +122,9 @@ def record(
     whole = hashlib.sha256(
         "".join(fingerprint(tables[table].drop(columns={*axes} - {*varied})) for table in TABLES).encode()
     )
-    return Record(name, whole.hexdigest(), settings_digest(study, params), platform, cells.reset_index(), networks)
+    before = fingerprint(propagation)
+    settings = settings_digest(study, params)
+    return Record(name, whole.hexdigest(), before, settings, platform, cells.reset_index(), networks)
 
 
 def _scores(networks: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
@@ -128,8 +140,10 @@ def _scores(networks: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
 def save_record(kept: Record, folder: Path) -> None:
     """Write ``<study>.json``, ``<study>.csv`` (cells) and ``<study>.parquet`` (networks)."""
     folder.mkdir(parents=True, exist_ok=True)
-    said = {"digest": kept.digest, "settings": kept.settings, "platform": kept.platform}
-    save_json(said, folder / f"{kept.study}.json")
+    save_json(
+        {name: getattr(kept, name) for name in ("digest", "propagation", "settings", "platform")},
+        folder / f"{kept.study}.json",
+    )
     kept.cells.to_csv(folder / f"{kept.study}.csv", index=False, float_format="%.6g", lineterminator="\n")
     kept.networks.to_parquet(folder / f"{kept.study}.parquet", index=False, compression="zstd")
 
@@ -188,9 +202,11 @@ def compare(ours: Record, theirs: Record) -> Comparison:
     cells = pd.DataFrame(rows, columns=[*axes, "status", "score", "difference"])
     found = set(cells["status"])
     overall: Status = "drifted" if "drifted" in found else "within noise" if "within noise" in found else "equal"
-    if overall == "equal" and ours.digest != theirs.digest:
+    same_propagation = ours.propagation == theirs.propagation
+    if overall == "equal" and (ours.digest != theirs.digest or not same_propagation):
         overall = "within noise"
-    return Comparison(overall, cells, float(np.nanmax(gaps[["val_loss", "val_accuracy"]].abs().to_numpy(), initial=0)))
+    largest = float(np.nanmax(gaps[["val_loss", "val_accuracy"]].abs().to_numpy(), initial=0))
+    return Comparison(overall, cells, largest, same_propagation)
 
 
 def describe(study: str, found: Comparison) -> str:
@@ -204,6 +220,8 @@ def describe(study: str, found: Comparison) -> str:
         f"{study}: {found.status}: {len(changed):,} of {total:,} cells have other bits, {len(drifted):,} of them "
         f"drifted beyond noise; the largest difference of a network's loss or accuracy is {found.largest:.2g}"
     ]
+    if not found.propagation:
+        lines.append("  propagation.parquet, what is measured before the first step and what theory predicts, differs")
     common = _common(cells, cells["status"] != "equal")
     if common:
         lines.append(f"  what they have in common: {common}")

@@ -216,7 +216,7 @@ def on_one_sample(networks: StackedNetwork, probe: Probe) -> list[Measured]:
 
 def compared(
     design: Design, initializer: Initializer, probe: Probe, expected: Prediction, whole: Measured, one: Measured | None
-) -> dict[str, Array | float]:
+) -> dict[str, Array]:
     """Return the test of a setting's signals and gradients against the theory: columns of `propagation`.
 
     Where the theory draws networks of finite width, the seeds' mean logarithms on one sample are compared with theirs:
@@ -232,7 +232,7 @@ def compared(
         one: on the median sample; ``None`` where the theory draws no networks.
     """
     nothing = np.full(len(design.hidden), np.nan)
-    found: dict[str, Array | float] = {}
+    found: dict[str, Array] = {}
     said = bool(np.isfinite(expected.log_signal).all())
     networks = drawn(design, initializer, probe) if one and said else None
     own = predicted(design, initializer, probe._replace(x=probe.x[[probe.median]])) if networks else expected
@@ -247,7 +247,8 @@ def compared(
                 low, high = np.exp(np.quantile(logs, BAND, axis=1) - own[place] + expected[place])
             elif said:
                 p = student((np.log(whole[place]) - expected[place]).mean(1))
-        found |= {f"{name}_predicted_low": low, f"{name}_predicted_high": high, f"{name}_z": z, f"{name}_p": p}
+        whole_p = np.full_like(nothing, p)
+        found |= {f"{name}_predicted_low": low, f"{name}_predicted_high": high, f"{name}_z": z, f"{name}_p": whole_p}
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..compute.kernels import exp_, log_, tanh_
+from ..compute.kernels import exp_, log_, ndtr, tanh_
 
 ERF = (0.3275911, 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 """Of formula 7.1.26 in Abramowitz & Stegun 1964: p, a1 to a5."""
@@ -172,7 +172,7 @@ class GELU(torch.autograd.Function):
         x = z.abs().mul_(0.5**0.5)
         e = exp_((x * x).neg_())
         if z.dtype == torch.float64:
-            cdf = torch.erf(z * 0.5**0.5).add_(1).mul_(0.5)
+            cdf = ndtr(z)
         else:
             p, *factors = ERF
             t = x.mul_(p).add_(1).reciprocal_()

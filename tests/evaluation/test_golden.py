@@ -16,6 +16,7 @@ from pipeline.axes.initializers import INITIALIZERS, Variances
 from pipeline.compute.rounding import current
 from pipeline.errors import DataError
 from pipeline.evaluation.golden import GOLDEN, compare, describe, fingerprint, load_record, record, save_record
+from pipeline.experiments.propagation import propagation
 from pipeline.networks import initializers
 from pipeline.training.platform import platform_fingerprint, save_platform
 from pipeline.training.study import train_networks
@@ -49,12 +50,13 @@ def study(mini):
 
 def trained(study, params, digits):
     results = train_networks("mini", study, params, digits, study.networks())
-    return results, record("mini", study, params, results._asdict(), platform_fingerprint("cpu"))
+    before = propagation("mini", study, params, digits)
+    return results, before, record("mini", study, params, results._asdict(), before, platform_fingerprint("cpu"))
 
 
 @pytest.fixture(scope="module")
 def kept(study, params, digits):
-    return trained(study, params, digits)[1]
+    return trained(study, params, digits)[-1]
 
 
 def test_a_record_comes_back_the_same(kept, tmp_path: Path) -> None:
@@ -92,7 +94,7 @@ def test_an_initializers_constant_that_changed_by_2_percent_is_drift_and_is_name
         return (found := variances(self, layer))._replace(weight=1.02 * found.weight)
 
     monkeypatch.setattr(he_normal, "variances", off)
-    found = compare(trained(study, params, digits)[1], kept)
+    found = compare(trained(study, params, digits)[-1], kept)
     assert found.status == "drifted"
     drifted = found.cells[found.cells["status"] == "drifted"]
     assert set(drifted["initializer"]) == {"he_normal"}
@@ -115,9 +117,10 @@ def test_differences_as_small_as_roundings_are_noise(kept) -> None:
 @pytest.fixture
 def folders(study, params, digits, tmp_path: Path, monkeypatch) -> Path:
     """Results of a study, and the place of the kept ones, both in a scratch folder."""
-    results, kept = trained(study, params, digits)
+    results, before, kept = trained(study, params, digits)
     for name in ("results", "other"):
         results.save(tmp_path / name / "mini")
+        before.to_parquet(tmp_path / name / "mini" / "propagation.parquet")
         save_platform(platform_fingerprint("cpu"), tmp_path / name / "mini")
     save_record(kept, tmp_path / "golden")
     for module in (verify, drift):
@@ -142,6 +145,18 @@ def test_drift_compares_results_with_those_kept_and_with_each_other(folders: Pat
         drift.main(str(folders / "other"), "--exact")
     with pytest.raises(DataError, match="allowed are one or two folders"):
         drift.main("nowhere")
+
+
+def test_drift_notices_one_bit_of_what_is_measured_before_the_first_step(folders: Path, capsys) -> None:
+    table = folders / "other" / "mini" / "propagation.parquet"
+    before = pd.read_parquet(table)
+    before.loc[0, "signal"] = np.nextafter(before.loc[0, "signal"], 2)
+    before.to_parquet(table)
+    with pytest.raises(SystemExit, match="not as they were: mini"):
+        drift.main(str(folders / "other"), str(folders / "results"), "--exact")
+    said = capsys.readouterr().out
+    assert "mini: within noise: 0 of 40 cells have other bits" in said
+    assert "propagation.parquet, what is measured before the first step and what theory predicts, differs" in said
 
 
 @pytest.mark.usefixtures("folders")
@@ -184,7 +199,8 @@ def test_verify_says_what_explains_other_bits(folders: Path, capsys) -> None:
 
 @PORTABLE
 def test_this_machine_computes_as_the_repository_says() -> None:
-    assert verify.measured().digest == load_record("mini", ROOT / GOLDEN).digest
+    here, kept = verify.measured(), load_record("mini", ROOT / GOLDEN)
+    assert (here.digest, here.propagation) == (kept.digest, kept.propagation)
 
 
 def test_the_readme_shows_the_digest() -> None:

@@ -8,8 +8,7 @@ COPIES = (".dvc", "tmp", "exps")
 
 def checkout() -> Path:
     """Return the project's folder, from here; in a copy that DVC made for an experiment, the one it is a copy of."""
-    here = Path.cwd()
-    for depth, folder in enumerate(here.parents):
+    for folder in Path.cwd().parents:
         if folder.parts[-len(COPIES) :] == COPIES:
-            return here.parents[depth + len(COPIES)]
+            return folder.parents[len(COPIES) - 1]
     return Path()

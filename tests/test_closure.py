@@ -1,5 +1,7 @@
 """No stale result: what a stage depends on in dvc.yaml is what it runs, and the network store is keyed by it too."""
 
+import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from ruamel.yaml import YAML
 
 from pipeline import closure as closures
 from pipeline.closure import PACKAGES, PINS, WITHOUT, closure, code_digest, libraries, listing
+from pipeline.config.load import PARAMS_FILE
 from pipeline.training import recipe
 from pipeline.training.recipe import CODE
 from stages import code
@@ -21,17 +24,42 @@ LISTING = STAGES.pop("code")
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_depends_on_the_list_of_the_code_that_it_runs_and_on_no_other_code(name: str) -> None:
     assert f".code/{name}" in LISTING["outs"]
-    assert [dep for dep in STAGES[name]["deps"] if dep.split("/")[0] in (".code", *PACKAGES)] == [f".code/{name}"]
+    others = [dep for dep in STAGES[name]["deps"] if not dep.startswith(str(code.EXPERIMENTS))]
+    assert [dep for dep in others if dep.split("/")[0] in (".code", *PACKAGES)] == [f".code/{name}"]
 
 
 def test_a_list_is_made_of_every_stage_whenever_any_code_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert {*LISTING["deps"]} == {PINS, *PACKAGES}
+    shutil.copy(ROOT / PARAMS_FILE, tmp_path)
     monkeypatch.chdir(tmp_path)
     code.main()
     assert {f".code/{path.name}" for path in Path(".code").iterdir()} == {*LISTING["outs"]}
-    assert {f".code/{name}" for name in STAGES} == {*LISTING["outs"]}
+    assert {str(code.EXPERIMENTS), *(f".code/{name}" for name in STAGES)} == {*LISTING["outs"]}
+
+
+def test_a_studys_transfer_experiments_are_listed_with_their_seeds_and_do_not_depend_on_another_studys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = YAML(typ="safe").load((ROOT / PARAMS_FILE).read_text())
+    monkeypatch.chdir(tmp_path)
+
+    def listed(**changed: object) -> dict[str, str]:
+        YAML(typ="safe").dump(params | changed, tmp_path / PARAMS_FILE)
+        code.main()
+        return {path.name: path.read_text() for path in code.EXPERIMENTS.iterdir()}
+
+    before = listed()
+    assert {*before} == {f"{study}.json" for study in params["run"]}
+    assert json.loads(before["digits_deep.json"]) == {}
+    assert '"labels": [' in before["digits.json"]
+    other = params["transfer"] | {"digits_deep": params["transfer"]["digits"]}
+    after = listed(transfer=other)
+    assert after.pop("digits_deep.json") == before["digits.json"]
+    assert after == {name: text for name, text in before.items() if name != "digits_deep.json"}
+    assert listed(base_seed=7)["digits.json"] != before["digits.json"]
+    assert {"base_seed", "run", "transfer"} == {*LISTING["params"]}
 
 
 def test_a_list_names_the_files_of_a_closure_as_sha256sum_does(tmp_path: Path) -> None:

@@ -19,9 +19,7 @@ CLAIMS = "claims"
 
 
 def track_claims(folder: Path) -> str:
-    """Write the ledger as a run of its own, in the experiment `CLAIMS`: a parameter for each claim's verdict.
-
-    Returns the run's id.
+    """Write the ledger as a run of its own, with a parameter for each claim's verdict; returns the run's id.
 
     Args:
         folder: of ``claims.json``, ``findings.parquet`` and ``effects.parquet``, which the run keeps.

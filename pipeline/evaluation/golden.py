@@ -50,8 +50,9 @@ class Record(NamedTuple):
     study: str
     digest: str
     """Of its networks, history and layers; of the axes those that are varied."""
-    propagation: str
-    """Digest of its signals and gradients before the first step, as they are measured and as theory has them."""
+    propagation: dict[str, str]
+    """``digest`` of its signals and gradients before the first step, as they are measured and as theory has them, and
+    ``settings``, that of the parameters besides that these depend on."""
     settings: str
     """Digest of all parameters that it depends on."""
     platform: dict[str, Any]
@@ -70,8 +71,8 @@ class Comparison(NamedTuple):
     """One row per cell of either: the axes, ``status``, ``score`` and ``difference``, the most significant one."""
     largest: float
     """The largest difference of any network's accuracy or loss."""
-    propagation: bool
-    """Whether both measured and predicted the same before the first step."""
+    propagation: Literal["equal", "other bits", "not compared"]
+    """What was measured and predicted before the first step; not compared where other networks were asked for."""
 
 
 def fingerprint(table: pd.DataFrame) -> str:
@@ -93,9 +94,11 @@ def fingerprint(table: pd.DataFrame) -> str:
 
 
 def settings_digest(study: Study, params: Params) -> str:
-    """Return a digest of the parameters that a study's networks depend on, and what is measured of them."""
-    shared = [params.health.model_dump(), params.propagation.model_dump()]
-    said = [study.data.model_dump(), study.training.epochs, study.networks(), *shared]
+    """Return a digest of the parameters that a study's networks depend on."""
+    return _digest([study.data.model_dump(), study.training.epochs, study.networks(), params.health.model_dump()])
+
+
+def _digest(said: Any) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -122,7 +125,7 @@ def record(
     whole = hashlib.sha256(
         "".join(fingerprint(tables[table].drop(columns={*axes} - {*varied})) for table in TABLES).encode()
     )
-    before = fingerprint(propagation)
+    before = {"digest": fingerprint(propagation), "settings": _digest(params.propagation.model_dump())}
     settings = settings_digest(study, params)
     return Record(name, whole.hexdigest(), before, settings, platform, cells.reset_index(), networks)
 
@@ -202,26 +205,32 @@ def compare(ours: Record, theirs: Record) -> Comparison:
     cells = pd.DataFrame(rows, columns=[*axes, "status", "score", "difference"])
     found = set(cells["status"])
     overall: Status = "drifted" if "drifted" in found else "within noise" if "within noise" in found else "equal"
-    same_propagation = ours.propagation == theirs.propagation
-    if overall == "equal" and (ours.digest != theirs.digest or not same_propagation):
+    before: Literal["equal", "other bits", "not compared"] = "equal"
+    if ours.propagation != theirs.propagation:
+        alike = ours.propagation["settings"] == theirs.propagation["settings"]
+        before = "other bits" if alike else "not compared"
+    if overall == "equal" and (ours.digest != theirs.digest or before == "other bits"):
         overall = "within noise"
     largest = float(np.nanmax(gaps[["val_loss", "val_accuracy"]].abs().to_numpy(), initial=0))
-    return Comparison(overall, cells, largest, same_propagation)
+    return Comparison(overall, cells, largest, before)
 
 
 def describe(study: str, found: Comparison) -> str:
     """Return a comparison in words: how many cells, which, and what they have in common."""
     cells, total = found.cells, len(found.cells)
     if found.status == "equal":
-        return f"{study}: equal, bit for bit, in all {total:,} cells"
+        unasked = "" if found.propagation == "equal" else "; propagation.parquet is not compared: its settings differ"
+        return f"{study}: equal, bit for bit, in all {total:,} cells{unasked}"
     changed = cells[cells["status"] != "equal"]
     drifted = cells[cells["status"] == "drifted"]
     lines = [
         f"{study}: {found.status}: {len(changed):,} of {total:,} cells have other bits, {len(drifted):,} of them "
         f"drifted beyond noise; the largest difference of a network's loss or accuracy is {found.largest:.2g}"
     ]
-    if not found.propagation:
-        lines.append("  propagation.parquet, what is measured before the first step and what theory predicts, differs")
+    if found.propagation == "other bits":
+        lines.append(
+            "  propagation.parquet, what is measured before the first step and what theory predicts, has other bits"
+        )
     common = _common(cells, cells["status"] != "equal")
     if common:
         lines.append(f"  what they have in common: {common}")

@@ -156,7 +156,14 @@ def test_drift_notices_one_bit_of_what_is_measured_before_the_first_step(folders
         drift.main(str(folders / "other"), str(folders / "results"), "--exact")
     said = capsys.readouterr().out
     assert "mini: within noise: 0 of 40 cells have other bits" in said
-    assert "propagation.parquet, what is measured before the first step and what theory predicts, differs" in said
+    assert "propagation.parquet, what is measured before the first step and what theory predicts, has other" in said
+
+
+def test_networks_of_another_shape_before_the_first_step_are_not_compared(kept) -> None:
+    other = kept._replace(propagation={"digest": "0", "settings": "0"})
+    found = compare(other, kept)
+    assert (found.status, found.propagation) == ("equal", "not compared")
+    assert describe("mini", found).endswith("; propagation.parquet is not compared: its settings differ")
 
 
 @pytest.mark.usefixtures("folders")

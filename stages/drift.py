@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.config import Params, load_params
 from pipeline.errors import DataError
-from pipeline.evaluation.golden import GOLDEN, TABLES, Record, compare, describe, load_record, record
+from pipeline.evaluation.golden import BEFORE, GOLDEN, TABLES, Record, compare, describe, load_record, record
 from pipeline.training.platform import load_platform
 from stages import RESULTS, run
 
@@ -51,13 +51,12 @@ def main(*words: str) -> None:
 
 def read(folder: Path, name: str, params: Params) -> Record:
     """Return what a folder of results says of a study."""
-    *tables, propagation = (pd.read_parquet(folder / name / f"{table}.parquet") for table in (*TABLES, "propagation"))
-    trained = dict(zip(TABLES, tables, strict=True))
-    return record(name, params.study(name), params, trained, propagation, load_platform(folder / name))
+    tables = {table: pd.read_parquet(folder / name / f"{table}.parquet") for table in (*TABLES, BEFORE)}
+    return record(name, params.study(name), params, tables, load_platform(folder / name))
 
 
 def _is_there(folder: Path, name: str) -> bool:
-    return all((folder / name / f"{table}.parquet").is_file() for table in ("networks", "propagation"))
+    return all((folder / name / f"{table}.parquet").is_file() for table in ("networks", BEFORE))
 
 
 def _is_kept(name: str) -> bool:

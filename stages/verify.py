@@ -10,7 +10,7 @@ import sys
 from pipeline.compute.rounding import processor
 from pipeline.config import load_params
 from pipeline.data.prepare import prepare
-from pipeline.evaluation.golden import GOLDEN, Record, compare, describe, load_record, record
+from pipeline.evaluation.golden import BEFORE, GOLDEN, Record, compare, describe, load_record, record
 from pipeline.experiments.propagation import propagation
 from pipeline.training.devices import device_name
 from pipeline.training.platform import platform_fingerprint
@@ -47,8 +47,8 @@ def measured() -> Record:
     study = params.study(STUDY)
     dataset = prepare(study.data)
     results = train_networks(STUDY, study, params, dataset, study.networks())
-    before = propagation(STUDY, study, params, dataset)
-    return record(STUDY, study, params, results._asdict(), before, platform_fingerprint(device_name(params.compute)))
+    tables = results._asdict() | {BEFORE: propagation(STUDY, study, params, dataset)}
+    return record(STUDY, study, params, tables, platform_fingerprint(device_name(params.compute)))
 
 
 def differences(kept: Record, here: Record) -> list[str]:

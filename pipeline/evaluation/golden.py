@@ -37,11 +37,14 @@ before the first step: 1 % of an initializer's variance shows there as 0.01, wha
 counts of few samples: the same small difference in every seed is no rarity.)"""
 SCORES = ("val_loss", "val_accuracy", "initial_signal")
 TABLES = ("networks", "history", "layers")
-"""That a record is made from."""
+"""What was trained, of which a record's digest is."""
+BEFORE = "propagation"
+"""The table of what a study's networks are before their first step."""
 SHOWN = 5
 """Cells that a message names."""
 
 Status = Literal["equal", "within noise", "drifted"]
+StatusBefore = Literal["equal", "other bits", "not compared"]
 
 
 class Record(NamedTuple):
@@ -71,7 +74,7 @@ class Comparison(NamedTuple):
     """One row per cell of either: the axes, ``status``, ``score`` and ``difference``, the most significant one."""
     largest: float
     """The largest difference of any network's accuracy or loss."""
-    propagation: Literal["equal", "other bits", "not compared"]
+    propagation: StatusBefore
     """What was measured and predicted before the first step; not compared where other networks were asked for."""
 
 
@@ -103,14 +106,9 @@ def _digest(said: Any) -> str:
 
 
 def record(
-    name: str,
-    study: Study,
-    params: Params,
-    tables: Mapping[str, pd.DataFrame],
-    propagation: pd.DataFrame,
-    platform: dict[str, Any],
+    name: str, study: Study, params: Params, tables: Mapping[str, pd.DataFrame], platform: dict[str, Any]
 ) -> Record:
-    """Return what a study came to, from its `TABLES` and those of its networks before the first step."""
+    """Return what a study came to, from its `TABLES` and the one `BEFORE`."""
     axes = list(AXES)
     parts = [{cell: rows.drop(columns=axes) for cell, rows in tables[table].groupby(axes)} for table in TABLES]
     networks = _scores(tables["networks"], tables["layers"])
@@ -125,7 +123,7 @@ def record(
     whole = hashlib.sha256(
         "".join(fingerprint(tables[table].drop(columns={*axes} - {*varied})) for table in TABLES).encode()
     )
-    before = {"digest": fingerprint(propagation), "settings": _digest(params.propagation.model_dump())}
+    before = {"digest": fingerprint(tables[BEFORE]), "settings": _digest(params.propagation.model_dump())}
     settings = settings_digest(study, params)
     return Record(name, whole.hexdigest(), before, settings, platform, cells.reset_index(), networks)
 
@@ -205,10 +203,11 @@ def compare(ours: Record, theirs: Record) -> Comparison:
     cells = pd.DataFrame(rows, columns=[*axes, "status", "score", "difference"])
     found = set(cells["status"])
     overall: Status = "drifted" if "drifted" in found else "within noise" if "within noise" in found else "equal"
-    before: Literal["equal", "other bits", "not compared"] = "equal"
-    if ours.propagation != theirs.propagation:
-        alike = ours.propagation["settings"] == theirs.propagation["settings"]
-        before = "other bits" if alike else "not compared"
+    before: StatusBefore = "equal"
+    if ours.propagation["settings"] != theirs.propagation["settings"]:
+        before = "not compared"
+    elif ours.propagation["digest"] != theirs.propagation["digest"]:
+        before = "other bits"
     if overall == "equal" and (ours.digest != theirs.digest or before == "other bits"):
         overall = "within noise"
     largest = float(np.nanmax(gaps[["val_loss", "val_accuracy"]].abs().to_numpy(), initial=0))

@@ -15,7 +15,7 @@ from benchmarks.reproducible_cost import DOC, OUT, table
 from pipeline.axes.initializers import INITIALIZERS, Variances
 from pipeline.compute.rounding import current
 from pipeline.errors import DataError
-from pipeline.evaluation.golden import GOLDEN, compare, describe, fingerprint, load_record, record, save_record
+from pipeline.evaluation.golden import BEFORE, GOLDEN, compare, describe, fingerprint, load_record, record, save_record
 from pipeline.experiments.propagation import propagation
 from pipeline.networks import initializers
 from pipeline.training.platform import platform_fingerprint, save_platform
@@ -51,7 +51,8 @@ def study(mini):
 def trained(study, params, digits):
     results = train_networks("mini", study, params, digits, study.networks())
     before = propagation("mini", study, params, digits)
-    return results, before, record("mini", study, params, results._asdict(), before, platform_fingerprint("cpu"))
+    tables = results._asdict() | {BEFORE: before}
+    return results, before, record("mini", study, params, tables, platform_fingerprint("cpu"))
 
 
 @pytest.fixture(scope="module")
